@@ -1,0 +1,135 @@
+"""The local engine's own process: AWS on one loopback port, ended together with whatever started it.
+
+Run by the plain interpreter, not by the engine's environment: the engine runs every Lambda on the interpreter it runs
+on itself, and a Lambda must find its libraries in the layer or nowhere, as on AWS.
+
+Usage: python engine_main.py SITE_PACKAGES
+"""
+
+import hashlib
+import os
+import shutil
+import signal
+import site
+import sys
+import tempfile
+import threading
+import time
+import types
+import zipfile
+from pathlib import Path
+
+PARENT_CHECK_SECONDS = 0.5
+LOG_WAIT_SECONDS = 0.002
+COPIES_OF_ONE_LAMBDA = 8
+PATIENCE_SECONDS = 20.0
+
+
+def main() -> None:
+    """Serve until SIGTERM, or until the starting process is gone; both save the state first."""
+    site.addsitedir(sys.argv.pop(1))
+    threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
+    from ministack import app
+
+    speed_up_cold_starts()
+    queue_bursts()
+    read_streams_from_their_beginning()
+    app.main()
+
+
+def follow(parent: int) -> None:
+    """End in an orderly way when the parent dies, however it dies."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def speed_up_cold_starts() -> None:
+    """Unpack each layer once instead of once for every warm Lambda, and do not wait for logs that nobody wrote.
+
+    Fifty parallel calls would otherwise unpack fifty copies of the layer. A log line that comes later than the short
+    wait is picked up with the next invocation.
+    """
+    from ministack.core import lambda_runtime
+
+    lambda_runtime.zipfile = types.SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedLayer})
+    first_line_wait, idle_confirm, hard_cap = 0.050, 0.005, 0.250
+    expected = (first_line_wait, idle_confirm, hard_cap)
+    drain = lambda_runtime.Worker._drain_stderr_bounded  # noqa: SLF001 - the engine offers no setting
+    if drain.__defaults__ == expected:
+        drain.__defaults__ = (LOG_WAIT_SECONDS, LOG_WAIT_SECONDS, hard_cap)
+
+
+def queue_bursts() -> None:
+    """Let calls wait for a warm copy of their Lambda once there are enough copies.
+
+    AWS gives every copy a processor of its own. Here they share a few: fifty cold starts at once would all time out.
+    """
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    acquire = lambda_runtime.acquire_worker
+
+    def acquire_patiently(name, config, code, qualifier="$LATEST", max_concurrency=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - as replaced
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < give_up:
+            worker, reason = acquire(name, config, code, qualifier, max_concurrency or COPIES_OF_ONE_LAMBDA)
+            if worker is not None:
+                return worker, reason
+            time.sleep(LOG_WAIT_SECONDS)
+        return acquire(name, config, code, qualifier, max_concurrency)
+
+    lambda_runtime.acquire_worker = lambda_svc.acquire_worker = acquire_patiently
+
+
+def read_streams_from_their_beginning() -> None:
+    """Forget how far a table's stream was read when the engine stopped.
+
+    The engine keeps the position but not the stream: it would skip as many new records as it had read old ones.
+    """
+    from ministack.services import lambda_svc
+
+    restore = lambda_svc.load_persisted_state
+
+    def restore_without_positions(data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - as replaced
+        restore(data)
+        lambda_svc._dynamodb_stream_positions.clear()  # noqa: SLF001 - the engine offers no setting
+
+    lambda_svc.load_persisted_state = restore_without_positions
+
+
+class SharedLayer(zipfile.ZipFile):
+    """An archive that, if it holds a layer, is unpacked once; whoever extracts it again gets links to that copy."""
+
+    _unpacking = threading.Lock()
+
+    def namelist(self) -> list[str]:
+        """What `extractall` will create."""
+        return ["python"] if self._is_layer() else super().namelist()
+
+    def extractall(self, path=None, members=None, pwd=None) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - as inherited
+        """Unpack as usual, or link a layer's folders."""
+        if not self._is_layer():
+            super().extractall(path, members, pwd)
+            return
+        for folder in self._unpacked_once().iterdir():
+            (Path(path) / folder.name).symlink_to(folder)
+
+    def _is_layer(self) -> bool:
+        return Path(str(self.filename)).name.startswith("layer_")
+
+    def _unpacked_once(self) -> Path:
+        archive = Path(str(self.filename))
+        unpacked = Path(tempfile.gettempdir()) / "layers" / hashlib.sha256(archive.read_bytes()).hexdigest()
+        with self._unpacking:
+            if not unpacked.exists():
+                draft = unpacked.with_suffix(".part")
+                shutil.rmtree(draft, ignore_errors=True)
+                super().extractall(draft, super().namelist())
+                draft.rename(unpacked)
+        archive.write_bytes(b"")  # the engine keeps the file as long as the worker, and never reads it again
+        return unpacked
+
+
+if __name__ == "__main__":
+    main()

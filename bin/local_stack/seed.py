@@ -1,0 +1,168 @@
+"""A demo store to look around in, made through the public API like any other."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import httpx
+
+SLUG = "nordlicht"
+OWNER = "owner@nordlicht.example"
+BUYER = "buyer@cafe-lumen.example"
+PASSWORD = "forty lamps by the sea"
+
+RANGES = {
+    "LMP": ("Lamp", ["Fjord", "Polar", "Skagen", "Aurora", "Lofoten", "Bryggen", "Tromsø", "Svalbard"], 3900),
+    "CND": ("Candle", ["Birch", "Cedar", "Heather", "Amber", "Moss", "Salt", "Smoke", "Frost"], 650),
+    "TEX": ("Blanket", ["Dune", "Shore", "Harbour", "Cliff", "Gull", "Tide", "Reed", "Pebble"], 5200),
+    "CER": ("Bowl", ["Ash", "Clay", "Chalk", "Slate", "Ink", "Sand", "Fog", "Rust"], 1450),
+    "GLS": ("Vase", ["Drop", "Stem", "Bell", "Wave", "Bud", "Column", "Ring", "Cone"], 2700),
+}
+CUSTOMERS = [
+    ("Café Lumen", BUYER, "Lange Straße 4", "20457", "Hamburg", "DE"),
+    ("Haus & Hof", "einkauf@haus-und-hof.example", "Marktplatz 1", "24103", "Kiel", "DE"),
+    ("Nordic Corner", "orders@nordic-corner.example", "12 Quay Street", "EH6 6EA", "Edinburgh", "GB"),
+    ("Maison Claire", "achats@maison-claire.example", "8 rue des Lilas", "75010", "Paris", "FR"),
+    ("Bottega Luce", "ordini@bottega-luce.example", "Via Roma 22", "20121", "Milano", "IT"),
+    ("De Lichtwinkel", "inkoop@lichtwinkel.example", "Prinsengracht 88", "1015 DX", "Amsterdam", "NL"),
+    ("Lys og Hygge", "indkob@lysoghygge.example", "Nyhavn 3", "1051", "København", "DK"),
+    ("Valoisa Koti", "ostot@valoisakoti.example", "Aleksanterinkatu 5", "00100", "Helsinki", "FI"),
+    ("Ljusgården", "inkop@ljusgarden.example", "Storgatan 19", "211 34", "Malmö", "SE"),
+    ("Świat Lamp", "zakupy@swiatlamp.example", "ul. Długa 7", "80-827", "Gdańsk", "PL"),
+    ("Casa Faro", "compras@casafaro.example", "Calle Mayor 31", "28013", "Madrid", "ES"),
+    ("Wohnen am Ring", "kontakt@wohnen-am-ring.example", "Ringstraße 15", "1010", "Wien", "AT"),
+]
+
+
+@dataclass(frozen=True)
+class LogIn:
+    """Who may log in to the demo store."""
+
+    role: str
+    email: str
+    password: str
+
+
+LOG_INS = [LogIn("owner", OWNER, PASSWORD), LogIn("buyer", BUYER, PASSWORD)]
+
+
+def seed(base_url: str) -> list[LogIn]:
+    """Fill an empty stack through its API at `base_url`, and tell who can log in. Done again, it changes nothing."""
+    with httpx.Client(base_url=base_url, timeout=60) as http:
+        owner = _Seeder(http)
+        groups = _open_store(owner)
+        _add_products(owner)
+        customers = _add_customers(owner, groups)
+        _invite_and_join(owner, customers)
+    return LOG_INS
+
+
+class _Seeder:
+    """Sends requests whose Idempotency-Keys say what they make, so that a seeding cut short can be repeated."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
+        self.token = ""
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Send one request; raises for an answer that is an error."""
+        sent = dict(headers)
+        if method == "POST":
+            sent["Idempotency-Key"] = str(uuid5(NAMESPACE_URL, f"demo {path} {body}"))
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        answer = self.http.request(method, path, json=body, headers=sent)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+def _open_store(owner: _Seeder) -> dict[str, str]:
+    """Open the store with its tiers, groups, checkout options and brand; returns the groups' ids by name."""
+    opened = owner.send(
+        "POST",
+        "/v1/stores",
+        {
+            "name": "Nordlicht Handel",
+            "slug": SLUG,
+            "currency": "EUR",
+            "time_zone": "Europe/Berlin",
+            "owner": {"name": "Frida Lindqvist", "email": OWNER, "password": PASSWORD},
+        },
+    )
+    owner.token = opened["session"]["token"]
+    tiers = {name: owner.send("POST", "/v1/price-tiers", {"name": name})["id"] for name in ("Wholesale", "Key accounts", "Guests")}
+    groups = {
+        name: owner.send("POST", "/v1/customer-groups", {"name": name, "price_tier_id": tiers[tier]})["id"]
+        for name, tier in (("Retailers", "Wholesale"), ("Chains", "Key accounts"))
+    }
+    options = owner.send("GET", "/v1/checkout-options")
+    if not options["shipping_methods"]:
+        chosen = {
+            "shipping_methods": [{"name": "Parcel", "cost": _euros(690)}, {"name": "Freight", "cost": _euros(4900)}],
+            "payment_methods": [{"name": "Card", "kind": "instant"}, {"name": "Invoice, 30 days", "kind": "net_terms"}],
+        }
+        owner.send("PUT", "/v1/checkout-options", chosen, **{"If-Match": options["etag"]})
+    store = owner.send("GET", "/v1/store")
+    if store["branding"]["reply_to"] is None:
+        change = {
+            "branding": {"display_name": "Nordlicht", "colour": "#24506b", "reply_to": OWNER},
+            "guest_access": {"enabled": True, "price_tier_id": tiers["Guests"]},
+        }
+        owner.send("PATCH", "/v1/store", change, **{"If-Match": store["etag"]})
+    return groups
+
+
+def _add_products(owner: _Seeder) -> None:
+    """Add 40 products, each with a price in every tier, as one import."""
+    lines = ["number,name,description,weight_grams,active,price:Wholesale,price:Key accounts,price:Guests"]
+    for prefix, (kind, names, base) in RANGES.items():
+        for index, name in enumerate(names, start=1):
+            cents = base + index * 50
+            prices = ",".join(f"{amount // 100}.{amount % 100:02}" for amount in (cents, cents * 9 // 10, cents * 2))
+            lines.append(f"{prefix}-{index:03},{kind} {name},,{200 + index * 25},true,{prices}")
+    answer = owner.http.post(
+        "/v1/product-imports",
+        content="\n".join(lines).encode(),
+        headers={
+            "Authorization": f"Bearer {owner.token}",
+            "Content-Type": "text/csv",
+            "Idempotency-Key": str(uuid5(NAMESPACE_URL, "demo products")),
+        },
+    )
+    answer.raise_for_status()
+    if answer.json()["failed"]:
+        raise RuntimeError(f"demo products were refused: {answer.text}")
+
+
+def _add_customers(owner: _Seeder, groups: dict[str, str]) -> list[dict[str, Any]]:
+    """Add twelve customers with an address each."""
+    return [
+        owner.send(
+            "POST",
+            "/v1/customers",
+            {
+                "name": name,
+                "email": email,
+                "group_id": groups["Chains" if index % 4 == 3 else "Retailers"],
+                "addresses": [
+                    {"company": name, "street": street, "postal_code": code, "city": city, "country": country}
+                ],
+            },
+        )
+        for index, (name, email, street, code, city, country) in enumerate(CUSTOMERS)
+    ]
+
+
+def _invite_and_join(owner: _Seeder, customers: list[dict[str, Any]]) -> None:
+    """Invite the first three; the first one accepts, so that there is a buyer to log in as."""
+    ids = [customer["id"] for customer in customers[:3]]
+    sent = owner.send("POST", "/v1/invitations", {"customer_ids": ids, "delivery": "email"})
+    first = next(row for row in sent["results"] if row["customer_id"] == ids[0])
+    invitation = owner.send("GET", f"/v1/invitations/{first['invitation_id']}")
+    if invitation["state"] == "pending":
+        token = invitation["link"].rpartition("/i/")[2]
+        owner.send("POST", f"/v1/invitation-links/{token}/acceptance", {"name": "Jonas Weber", "password": PASSWORD})
+
+
+def _euros(cents: int) -> dict[str, Any]:
+    return {"amount": cents, "currency": "EUR"}

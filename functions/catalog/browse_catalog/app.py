@@ -1,0 +1,102 @@
+"""GET /v1/products and /v1/products/{number}: the catalogue, at the caller's own prices."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from tradepost.domain.catalog import Product
+from tradepost.domain.errors import Fault, InvalidError, NotFoundError
+from tradepost.domain.people import Permission
+from tradepost.domain.values import Price
+from tradepost.http.answers import ProductAnswer
+from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
+from tradepost.http.pages import make_cursor, read_cursor
+from tradepost.table.products import list_products, product_key, search_products
+from tradepost.table.shapes import Key
+
+app = make_app()
+
+type Store = Annotated[
+    str | None, Query(max_length=40, description="The slug of the store, for guests without an account.")
+]
+
+
+class PricedProduct(Answer):
+    """A product as customers and guests see it: at the one price that is theirs; null if they cannot buy it."""
+
+    number: str
+    name: str
+    description: str
+    price: Price | None
+    weight_grams: int | None
+    active: bool
+    etag: str
+
+
+def _named(ask: Ask) -> list[Key]:
+    return [product_key(ask.store, ask.path["number"])]
+
+
+@app.get("/v1/products", allow=Permission.BROWSE_CATALOG, guests=True)
+def list_catalog(
+    caller: Caller,
+    q: Annotated[
+        str | None, Query(max_length=200, description="The beginning of a number, or of words of the name.")
+    ] = None,
+    active: Annotated[
+        bool | None, Query(description="For the owner: only what is on sale, or only what is not.")
+    ] = None,
+    store: Store = None,  # noqa: ARG001  # read with the caller; here for the documentation
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[ProductAnswer | PricedProduct]:
+    """List the products by number, or search them. A page of a search may hold fewer than `limit` before the last one.
+
+    Calls: the caller's batch and one Query; a search needs one batch more for the products that its words lead to.
+    """
+    if not caller.is_owner:
+        if active is False:
+            raise InvalidError(Fault("?active", "can be false for the owner only"))
+        active = True
+    store_id = caller.store.id
+    bound = ("products", store_id, "owner" if caller.is_owner else "customer", q, str(active))
+    after = read_cursor(cursor, *bound)
+    if q is None or not q.strip():
+        rows = list_products(store_id, active=active, limit=limit, after=after)
+        found, following = [row.load(Product) for row in rows.records], rows.next_position
+    else:
+        found, following = search_products(caller.reader, store_id, q, limit=limit, after=after)
+    items = [_shown(product, caller) for product in found if active in {None, product.active}]
+    return Page(items=items, next_cursor=make_cursor(following, *bound))
+
+
+@app.get("/v1/products/<number>", allow=Permission.BROWSE_CATALOG, guests=True, reads=_named)
+def show_product(
+    number: str,
+    caller: Caller,
+    store: Store = None,  # noqa: ARG001  # read with the caller; here for the documentation
+) -> ProductAnswer | PricedProduct:
+    """Show one product. To anybody but the owner, one that is not on sale does not exist."""
+    product = caller.reader.get(product_key(caller.store.id, number), Product)
+    if not (product.active or caller.is_owner):
+        raise NotFoundError("product")
+    return _shown(product, caller)
+
+
+def _shown(product: Product, caller: Caller) -> ProductAnswer | PricedProduct:
+    if caller.is_owner:
+        return ProductAnswer.of(product)
+    price = product.price_in(_tier_of(caller))
+    # What a customer sees changes with its tier, too: the version alone would let an old price live on in a cache.
+    etag = f'"{product.version}-{price.amount if price else "none"}"'
+    return PricedProduct.of(product, price=price, etag=etag)
+
+
+def _tier_of(caller: Caller) -> str | None:
+    customer = caller.customer
+    if customer is None:
+        return caller.store.guest_access.price_tier_id
+    return caller.store.tier_of(customer.group_id, customer.price_tier_id)
+
+
+handler = app.handler

@@ -1,0 +1,75 @@
+"""PATCH /v1/customers/{id}: change a customer; a buyer may change its own company's name and addresses."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, NewAddress, listed
+from tradepost.domain.errors import Fault, ForbiddenError, InvalidError
+from tradepost.domain.ids import new_id, person_key
+from tradepost.domain.invitations import Invitation, readdress
+from tradepost.domain.people import Permission
+from tradepost.domain.values import Email, Text, Value
+from tradepost.http.answers import CustomerAnswer, customer_answer
+from tradepost.http.app import Ask, Caller, make_app
+from tradepost.table.customers import customer_key, get_customer, save_customer
+from tradepost.table.invitations import invitation_key, save_invitation
+from tradepost.table.shapes import Key
+from tradepost.table.transaction import Transaction
+
+app = make_app()
+
+BUYERS_FIELDS = frozenset({"name", "addresses"})
+NEVER_NULL = frozenset({"name", "group_id", "addresses", "kind", "active"})
+
+
+class CustomerChange(Value):
+    """What to change; a field that is not sent stays. `addresses` replaces the list; those sent with an id keep it."""
+
+    name: Text | None = None
+    email: Email | None = None
+    group_id: Annotated[str, Field(max_length=60)] | None = None
+    price_tier_id: Annotated[str, Field(max_length=60)] | None = None
+    addresses: Annotated[list[NewAddress], Field(max_length=MAX_ADDRESSES)] | None = None
+    kind: CustomerKind | None = None
+    active: bool | None = None
+
+
+def _named(ask: Ask) -> list[Key]:
+    return [customer_key(ask.store, ask.path["customer_id"])]
+
+
+@app.patch("/v1/customers/<customer_id>", allow=Permission.UPDATE_CUSTOMER, reads=_named)
+def update_customer(customer_id: str, change: CustomerChange, caller: Caller) -> CustomerAnswer:
+    """Change a customer. A changed e-mail address kills the links sent to the old one; resend the invitation."""
+    own = caller.customer and caller.customer.id
+    before = caller.match(get_customer(caller.reader, caller.store.id, customer_id, only=own))
+    sent = change.model_fields_set
+    if own and sent - BUYERS_FIELDS:
+        names = ", ".join(sorted(sent - BUYERS_FIELDS))
+        raise ForbiddenError("field_not_yours", f"Only the store changes this: {names}.")
+    nulls = [Fault(f"/{name}", "must not be null") for name in sorted(sent & NEVER_NULL) if getattr(change, name) is None]
+    if nulls:
+        raise InvalidError(*nulls)
+    fields = {name: getattr(change, name) for name in sent - {"addresses"}}
+    if change.addresses is not None:
+        fields["addresses"] = listed(change.addresses, before.addresses, iter(new_id, None))
+    tx = caller.transaction()
+    customer = _follow_address(tx, before, before.model_copy(update=fields), caller)
+    customer = save_customer(tx, customer, before=before)
+    tx.audit("customer:updated", customer.id, fields=sorted(sent))
+    return tx.commit_answering(customer_answer(customer, at=caller.at))
+
+
+def _follow_address(tx: Transaction, before: Customer, customer: Customer, caller: Caller) -> Customer:
+    """Kill the links that went to the old address. Reads the invitation only if there is one to be killed."""
+    told = before.invitation
+    same = before.email and customer.email and person_key(before.email) == person_key(customer.email)
+    if told is None or told.state != "pending" or same or before.email == customer.email:
+        return customer
+    pending = caller.reader.get(invitation_key(before.store_id, told.id), Invitation)
+    moved = save_invitation(tx, readdress(pending, customer.email))
+    return customer.model_copy(update={"invitation": moved.summary})
+
+
+handler = app.handler

@@ -1,0 +1,64 @@
+"""POST /v1/sessions: log in to a store with an e-mail address and a password."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tradepost.domain.errors import ConflictError, UnauthenticatedError
+from tradepost.domain.people import Member, Membership, Role
+from tradepost.domain.stores import Store
+from tradepost.domain.values import Email, Slug, Value
+from tradepost.http.answers import SignedIn
+from tradepost.http.app import ANYONE, Caller, make_app
+from tradepost.http.sign_in import open_session, prove, proven_account
+from tradepost.table.people import Person, forget_failures, member_key
+from tradepost.table.reading import Reader
+from tradepost.table.shapes import store_owner
+from tradepost.table.stores import store_key
+
+app = make_app()
+
+
+class Credentials(Value):
+    """Who logs in where. Without `store`, the person's only store; `customer_id` picks one of several customers."""
+
+    email: Email
+    password: Annotated[str, Field(max_length=1000)]
+    store: Slug | None = None
+    customer_id: Annotated[str, Field(max_length=60)] | None = None
+
+
+@app.post("/v1/sessions", allow=ANYONE, status=201)
+def log_in(credentials: Credentials, caller: Caller) -> SignedIn:
+    """Start a session. A person with places in several stores says in which one."""
+    person = prove(credentials.email, credentials.password, caller)
+    place = _chosen(person, credentials)
+    read = Reader()
+    read.fetch([store_key(place.store_id), member_key(place.member_id, place.store_id)])
+    store, member = read.get(store_key(place.store_id), Store), read.get(member_key(place.member_id, place.store_id), Member)
+    if member.role is not Role.OWNER:
+        store.must_be_open()
+    tx = caller.transaction(owner=store_owner(store.id), party=member.party)
+    forget_failures(tx, member.person)
+    tx.audit("session:started", member.id)
+    return open_session(tx, proven_account(person), member, store, caller).commit(tx)
+
+
+def _chosen(person: Person, credentials: Credentials) -> Membership:
+    """Return the one place that is meant: the owner's before a customer's. Raises `ConflictError` if that leaves several."""
+    places = [place for place in person.memberships if credentials.store in {None, place.store_id}]
+    if credentials.customer_id:
+        places = [place for place in places if place.customer_id == credentials.customer_id]
+    if not places:
+        raise UnauthenticatedError("invalid_credentials", "The e-mail address or the password is wrong.")
+    stores = sorted({place.store_id for place in places})
+    if len(stores) > 1:
+        raise ConflictError("store_required", "You have accounts in several stores. Say which.", stores=stores)
+    owned = [place for place in places if place.role is Role.OWNER]
+    if owned or len(places) == 1:
+        return (owned or places)[0]
+    customers = [{"customer_id": place.customer_id, "name": place.customer_name} for place in places]
+    raise ConflictError("customer_required", "You buy for several customers here. Say for which.", customers=customers)
+
+
+handler = app.handler

@@ -1,0 +1,60 @@
+"""/v1/invitation-links/{token}: what an invitation offers, taking it up, and asking for a new link."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tradepost.domain.customers import PostalAddress
+from tradepost.domain.values import Instant
+from tradepost.http.answers import SignedIn, StoreBrief, store_brief
+from tradepost.http.app import ANYONE, Answer, Caller, make_app
+from tradepost.http.invitation_links import Acceptance, accept_offer, offer_of, offer_reads, renew_offer
+
+app = make_app()
+
+
+class InvitationOffer(Answer):
+    """What an invitation's link offers: the store, and what it has entered of the customer so far."""
+
+    store: StoreBrief
+    email: str
+    company: str
+    address: PostalAddress | None
+    account_exists: Annotated[bool, Field(description="Whether the invited address has an account: then only its password is needed.")]
+    expires_at: Instant
+
+
+class Renewal(Answer):
+    """The answer to whoever asks for a new link: the same, whatever becomes of it."""
+
+    detail: str
+
+
+@app.get("/v1/invitation-links/<token>", allow=ANYONE, reads=offer_reads)
+def show_offer(token: str, caller: Caller) -> InvitationOffer:
+    """Show what a link offers. Opening it changes nothing, however often. A dead link answers 410 and says why."""
+    offer = offer_of(token, caller)
+    return InvitationOffer(
+        store=store_brief(offer.store),
+        email=offer.invitation.email,
+        company=offer.customer.name,
+        address=offer.address,
+        account_exists=offer.account is not None,
+        expires_at=offer.invitation.expires_at,
+    )
+
+
+@app.post("/v1/invitation-links/<token>/acceptance", allow=ANYONE, status=201, reads=offer_reads)
+def accept_invitation(token: str, acceptance: Acceptance, caller: Caller) -> SignedIn:
+    """Take the offer up, once: with a name and a new password, or with the password of the account there is."""
+    return accept_offer(token, acceptance, caller)
+
+
+@app.post("/v1/invitation-links/<token>/renewal", allow=ANYONE, status=202, idempotent=False, reads=offer_reads)
+def renew_invitation(token: str, caller: Caller) -> Renewal:
+    """Ask for a new link. It goes to the invited address and to no other, and the answer is always the same."""
+    renew_offer(token, caller)
+    return Renewal(detail="If this invitation can be renewed, a new link is on its way to the invited address.")
+
+
+handler = app.handler

@@ -1,0 +1,32 @@
+"""POST /v1/invitations/{id}/resend: mail the invited person the link once more."""
+
+from datetime import timedelta
+
+from tradepost.aws.links import invitation_link
+from tradepost.domain.invitations import Invitation, mail_of, resend
+from tradepost.domain.people import Permission
+from tradepost.http.answers import InvitationAnswer, invitation_answer
+from tradepost.http.app import Ask, Caller, make_app
+from tradepost.table.invitations import invitation_key, save_invitation
+from tradepost.table.shapes import Key
+
+app = make_app()
+
+
+def _named(ask: Ask) -> list[Key]:
+    return [invitation_key(ask.store, ask.path["invitation_id"])]
+
+
+@app.post("/v1/invitations/<invitation_id>/resend", allow=Permission.INVITE, reads=_named)
+def resend_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
+    """Send the same link for a full lifetime more; links sent before stay alive with it."""
+    before = caller.match(caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation))
+    resent = resend(before, at=caller.at, lifetime=timedelta(days=caller.store.invitation_days))
+    tx = caller.transaction()
+    resent = save_invitation(tx, resent)
+    tx.announce(mail_of(resent))
+    tx.audit("invitation:resent", resent.id)
+    return tx.commit_answering(invitation_answer(resent, at=caller.at, link=invitation_link(resent)))
+
+
+handler = app.handler

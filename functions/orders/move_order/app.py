@@ -1,0 +1,98 @@
+"""POST /v1/orders/{id}/{confirm|start|ship|cancel|approve|reject}: move an order to its next state."""
+
+from typing import Annotated, Final, Literal
+
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from pydantic import Field
+
+from tradepost.domain.orders import Move, move
+from tradepost.domain.outbox import OrderMail
+from tradepost.domain.people import Permission
+from tradepost.domain.values import LongText, Value
+from tradepost.http.app import Ask, Caller, make_app
+from tradepost.http.orders import OrderAnswer, order_answer
+from tradepost.table.orders import get_order, order_key, save_order
+from tradepost.table.shapes import Key
+
+app = make_app()
+
+MAILED: Final[dict[Move, Literal["confirmed", "shipped", "cancelled"]]] = {
+    "confirm": "confirmed",
+    "ship": "shipped",
+    "cancel": "cancelled",
+}
+
+
+DONE: Final[dict[Move, str]] = {
+    "confirm": "confirmed",
+    "start": "started",
+    "ship": "shipped",
+    "cancel": "cancelled",
+    "approve": "approved",
+    "reject": "rejected",
+}
+
+
+class MoveNote(Value):
+    """What to note in the order's history, for the store and the customer to read."""
+
+    note: Annotated[LongText, Field(max_length=1000)] | None = None
+
+
+Note = Annotated[MoveNote | None, Body()]
+
+
+def _named(ask: Ask) -> list[Key]:
+    return [order_key(ask.store, ask.path["order_id"])]
+
+
+def _move(step: Move, order_id: str, note: MoveNote | None, caller: Caller) -> OrderAnswer:
+    own = caller.customer and caller.customer.id
+    before = caller.match(get_order(caller.reader, caller.store.id, order_id, of_customer=own))
+    tx = caller.transaction()
+    words = note.note or None if note else None
+    moved = move(before, step, as_buyer=not caller.is_owner, actor=tx.actor, subject=tx.subject, at=tx.at, note=words)
+    order = save_order(tx, moved)
+    tx.audit(f"order:{DONE[step]}", order.id, before=before.status, after=order.status)
+    if step in MAILED:
+        tx.announce(OrderMail(store_id=order.store_id, order_id=order.id, event=MAILED[step]))
+    return tx.commit_answering(order_answer(order, caller))
+
+
+@app.post("/v1/orders/<order_id>/confirm", allow=Permission.UPDATE_ORDERS, precondition=True, reads=_named)
+def confirm_order(order_id: str, caller: Caller, note: Note = None) -> OrderAnswer:
+    """Accept a received order. Its lines and addresses are settled from here on."""
+    return _move("confirm", order_id, note, caller)
+
+
+@app.post("/v1/orders/<order_id>/start", allow=Permission.UPDATE_ORDERS, precondition=True, reads=_named)
+def start_order(order_id: str, caller: Caller, note: Note = None) -> OrderAnswer:
+    """Begin to work on a confirmed order."""
+    return _move("start", order_id, note, caller)
+
+
+@app.post("/v1/orders/<order_id>/ship", allow=Permission.UPDATE_ORDERS, precondition=True, reads=_named)
+def ship_order(order_id: str, caller: Caller, note: Note = None) -> OrderAnswer:
+    """Note that an order in progress has left."""
+    return _move("ship", order_id, note, caller)
+
+
+@app.post("/v1/orders/<order_id>/cancel", allow=Permission.MOVE_ORDERS, precondition=True, reads=_named)
+def cancel_order(order_id: str, caller: Caller, note: Note = None) -> OrderAnswer:
+    """Cancel an order: the store until it is shipped, a buyer until it is confirmed."""
+    return _move("cancel", order_id, note, caller)
+
+
+@app.post("/v1/orders/<order_id>/approve", allow=Permission.UPDATE_ORDERS, precondition=True, reads=_named)
+def approve_order(order_id: str, caller: Caller, note: Note = None) -> OrderAnswer:
+    """Let an order through that waited for approval."""
+    return _move("approve", order_id, note, caller)
+
+
+@app.post("/v1/orders/<order_id>/reject", allow=Permission.UPDATE_ORDERS, precondition=True, reads=_named)
+def reject_order(order_id: str, caller: Caller, note: Note = None) -> OrderAnswer:
+    """Turn an order down that waited for approval."""
+    return _move("reject", order_id, note, caller)
+
+
+handler = app.handler

@@ -1,0 +1,18 @@
+"""POST /v1/order-previews: tell what an order comes to, without placing it."""
+
+from tradepost.domain.orders import NewOrder
+from tradepost.domain.people import Permission
+from tradepost.http.app import Caller, make_app
+from tradepost.http.orders import OrderPreview, new_order_reads, order_preview, quoted_for
+
+app = make_app()
+
+
+@app.post("/v1/order-previews", allow=Permission.PLACE_ORDERS, idempotent=False, reads=new_order_reads)
+def preview_order(new: NewOrder, caller: Caller) -> OrderPreview:
+    """Show the lines, totals and addresses of an order, and the `price_hash` with which to place it. Changes nothing."""
+    quoted, _ = quoted_for(new, caller)
+    return order_preview(quoted)
+
+
+handler = app.handler

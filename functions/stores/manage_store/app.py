@@ -1,0 +1,55 @@
+"""/v1/store: what the owner decides about the store as a whole."""
+
+from typing import ClassVar
+
+from pydantic import StrictBool
+
+from tradepost.domain.people import Permission
+from tradepost.domain.standards import TimeZone
+from tradepost.domain.stores import Branding, Days, GuestAccess, Hostname, OverrideLimits, change_settings
+from tradepost.domain.values import Change, Reference, Text
+from tradepost.http.answers import StoreSettings, store_settings
+from tradepost.http.app import Caller, make_app
+from tradepost.table.stores import save_settings
+
+app = make_app()
+
+
+class StoreChange(Change):
+    """What to change of the store; a field that is not sent stays, within nested settings too."""
+
+    nullable: ClassVar = frozenset({"default_channel_id", "domain"})
+
+    name: Text | None = None
+    time_zone: TimeZone | None = None
+    active: StrictBool | None = None
+    guest_access: GuestAccess | None = None
+    auto_approve_resellers: StrictBool | None = None
+    default_channel_id: Reference | None = None
+    track_activity: StrictBool | None = None
+    branding: Branding | None = None
+    default_landing: Text | None = None
+    invitation_days: Days | None = None
+    offer_days: Days | None = None
+    override_limits: OverrideLimits | None = None
+    domain: Hostname | None = None
+
+
+@app.get("/v1/store", allow=Permission.READ_STORE)
+def show_store(caller: Caller) -> StoreSettings:
+    """Show the store with all its settings."""
+    return store_settings(caller.store)
+
+
+@app.patch("/v1/store", allow=Permission.MANAGE_STORE)
+def update_store(change: StoreChange, caller: Caller) -> StoreSettings:
+    """Change settings of the store. Slug and currency stay for good."""
+    before = caller.match(caller.store)
+    changed = change_settings(before, change.given)
+    tx = caller.transaction()
+    store = save_settings(tx, changed, before=before)
+    tx.audit("store:updated", store.id, fields=sorted(change.given))
+    return tx.commit_answering(store_settings(store))
+
+
+handler = app.handler

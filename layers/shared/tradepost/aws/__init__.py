@@ -1,0 +1,1 @@
+"""Adapters to the AWS services other than the table."""

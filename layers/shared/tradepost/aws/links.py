@@ -1,0 +1,34 @@
+"""Where the links in mails and answers lead: the portal's public address, and the tokens that belong to it."""
+
+from functools import cache
+
+import botocore.session
+
+from tradepost.aws.secrets import signing_key
+from tradepost.domain.ids import Token, derived_token, link_token
+from tradepost.domain.invitations import Invitation
+from tradepost.settings import settings
+
+
+@cache
+def public_url() -> str:
+    """Return the portal's address without a slash at its end.
+
+    It is a parameter of the deployment. Where that is empty, the API's own address serves, which the functions cannot be
+    given directly (the API needs them first): the deployment notes it in a parameter that is read once per process.
+    """
+    given = settings().public_url
+    if not given:
+        client = botocore.session.get_session().create_client("ssm")
+        given = str(client.get_parameter(Name=settings().public_url_parameter)["Parameter"]["Value"])
+    return given.rstrip("/")
+
+
+def invitation_link(invitation: Invitation) -> str:
+    """Return the link of an invitation, the same each time until its generation is raised."""
+    return f"{public_url()}/i/{link_token(signing_key(), invitation.id, invitation.generation)}"
+
+
+def reset_token(person: str, nonce: str) -> Token:
+    """Return the token of a password reset, the same each time it is derived from one nonce."""
+    return derived_token(signing_key(), "reset", person, nonce)

@@ -1,0 +1,136 @@
+"""A customer: a buying company's account in one store, its addresses and where its invitation stands."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from tradepost.domain.errors import Fault, InvalidError
+from tradepost.domain.values import Country, Email, Entity, Instant, OptionalText, Text, Value, folded
+
+MAX_ADDRESSES: Final = 20
+
+type CustomerKind = Literal["b2b", "b2c"]
+type InvitationState = Literal["pending", "accepted", "expired", "revoked"]
+type Delivery = Literal["none", "queued", "sent", "delivered", "bounced", "complained", "suppressed"]
+
+
+class PostalAddress(Value):
+    """Where something is sent, or billed."""
+
+    company: OptionalText | None = None
+    name: OptionalText | None = None
+    street: Text
+    postal_code: Annotated[Text, Field(max_length=20)]
+    city: Text
+    region: OptionalText | None = None
+    country: Country
+
+
+class Address(PostalAddress):
+    """An address in a customer's list."""
+
+    id: str
+    label: OptionalText | None = None
+    default_billing: bool = False
+    default_shipping: bool = False
+
+
+class NewAddress(PostalAddress):
+    """An address as it is sent: with the id of one that is in the list already, or none for a new one."""
+
+    id: Annotated[str, Field(max_length=60)] | None = None
+    label: OptionalText | None = None
+    default_billing: bool = False
+    default_shipping: bool = False
+
+
+class InvitationSummary(Value):
+    """Where the customer's latest invitation stands, kept with the customer so that its list needs no second read."""
+
+    id: str
+    state: Literal["pending", "accepted", "revoked"]
+    delivery: Delivery
+    expires_at: Instant
+
+    def state_at(self, at: datetime) -> InvitationState:
+        """Return the state; a pending invitation expires by itself."""
+        return "expired" if self.state == "pending" and at >= self.expires_at else self.state
+
+
+class ResellerSummary(Value):
+    """What a customer that enrolled itself is as a reseller."""
+
+    id: str
+    status: Literal["unconfirmed", "pending", "approved", "denied", "active", "suspended"]
+    channel_id: str | None = None
+
+
+class Customer(Entity):
+    """A buying company's account in one store."""
+
+    entity: ClassVar = "customer"
+    aside: ClassVar = frozenset({"invitation"})
+
+    id: str
+    store_id: str
+    number: str
+    name: Text
+    email: Email | None = None
+    kind: CustomerKind = "b2b"
+    active: bool = True
+    group_id: str
+    price_tier_id: str | None = None
+    account_manager_id: str | None = None
+    further_sales_rep_ids: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    invitation: InvitationSummary | None = None
+    reseller: ResellerSummary | None = None
+    created_at: Instant
+
+    @property
+    def sort_name(self) -> str:
+        """The name that the list is sorted by."""
+        return folded(self.name)
+
+    def address(self, address_id: str, pointer: str) -> Address:
+        """Return one of the addresses. Raises `InvalidError` if the customer has none with this id."""
+        for address in self.addresses:
+            if address.id == address_id:
+                return address
+        raise InvalidError(Fault(pointer, "is not an address of this customer"), code="unknown_address")
+
+
+def listed(given: Sequence[NewAddress], known: Iterable[Address], ids: Iterator[str], pointer: str = "/addresses") -> tuple[Address, ...]:
+    """Return a customer's addresses with exactly one default for billing and one for shipping.
+
+    The first one serves where none is marked; `ids` names the new ones. Raises `InvalidError` for too many addresses, two
+    defaults, or the id of an address that is not `known`.
+    """
+    if len(given) > MAX_ADDRESSES:
+        raise InvalidError(Fault(pointer, f"holds more than {MAX_ADDRESSES} addresses"))
+    known_ids, seen = {address.id for address in known}, set[str]()
+    for index, address in enumerate(given):
+        if address.id is not None and (address.id not in known_ids or address.id in seen):
+            raise InvalidError(Fault(f"{pointer}/{index}/id", "is not an address of this customer, or named twice"))
+        seen.update(filter(None, [address.id]))
+    addresses = [Address(**{**address.model_dump(), "id": address.id or next(ids)}) for address in given]
+    for purpose in ("default_billing", "default_shipping"):
+        marked = [index for index, address in enumerate(addresses) if getattr(address, purpose)]
+        if len(marked) > 1:
+            raise InvalidError(Fault(f"{pointer}/{marked[1]}/{purpose}", "is set on two addresses"))
+        if addresses and not marked:
+            addresses[0] = addresses[0].model_copy(update={purpose: True})
+    return tuple(addresses)
+
+
+def with_address(customer: Customer, address: PostalAddress, new_id: str) -> Customer:
+    """Return the customer with its own idea of its address in place of what the store had entered as the default one."""
+    fields = address.model_dump()
+    current = next((held for held in customer.addresses if held.default_billing), None)
+    if current is None:
+        added = Address(**fields, id=new_id, default_billing=True, default_shipping=True)
+        return customer.model_copy(update={"addresses": (added,)})
+    changed = tuple(held.model_copy(update=fields) if held.id == current.id else held for held in customer.addresses)
+    return customer.model_copy(update={"addresses": changed})

@@ -1,0 +1,143 @@
+"""Ids and tokens: how they are spelled, which store they belong to, and how a forged one is told from a real one.
+
+An id that arrives without a credential (a member's, an invitation's) begins with its store, so that no look-up is needed
+to find it: `acme.01k9…`. All other ids are ULIDs in lower case.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import zlib
+from typing import Literal, NamedTuple
+
+from ulid import ULID
+
+from tradepost.domain.values import folded
+
+type TokenKind = Literal["session", "reset"]
+
+_TOKEN = re.compile(r"tp_(session|reset)_([a-z0-9.-]{1,140})_([a-z2-7]{52})_([0-9a-f]{8})")
+_LINK = re.compile(r"([a-z0-9-]{3,40}\.[0-9a-z]{26})\.([0-9]{1,6})\.([a-z2-7]{26})")
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_id() -> str:
+    """Return an id that sorts by the time it was made and cannot be guessed (80 random bits)."""
+    return str(ULID()).lower()
+
+
+def person_key(email: str) -> str:
+    """Return the key of the person behind an address, the same in any letter case; the address itself is in no key."""
+    return _base32(hashlib.sha256(folded(email).encode()).digest())[:26]
+
+
+def member_id(store_id: str, person: str, customer_id: str | None = None) -> str:
+    """Return the id of a person's place in a store: one as staff, and one for each customer it buys for."""
+    return ".".join(filter(None, (store_id, person, customer_id)))
+
+
+class MemberKey(NamedTuple):
+    """What a member's id says by itself."""
+
+    store_id: str
+    person: str
+    customer_id: str | None
+
+
+def split_member_id(member: str) -> MemberKey | None:
+    """Take a member's id apart; None if it is not one."""
+    parts = member.split(".")
+    if len(parts) not in {2, 3} or not all(parts):
+        return None
+    return MemberKey(parts[0], parts[1], parts[2] if len(parts) == 3 else None)
+
+
+def new_invitation_id(store_id: str) -> str:
+    """Return an id for an invitation, which leads to its store."""
+    return f"{store_id}.{new_id()}"
+
+
+def readable_number(prefix: str, entropy: bytes, *, length: int = 6) -> str:
+    """Spell a number that people can read out (no 0/O, 1/I/L): `C-7Q4K9D`. Uniqueness is the table's business."""
+    number = int.from_bytes(entropy)
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits.append(_ALPHABET[digit])
+    return f"{prefix}-{''.join(digits)}"
+
+
+def digest(secret: str) -> str:
+    """Return what is stored of a token: enough to recognise it, nothing to make it from."""
+    return _base32(hashlib.sha256(secret.encode()).digest())[:26]
+
+
+class Token(NamedTuple):
+    """A bearer token taken apart: `tp_<kind>_<owner>_<secret>_<crc32>`."""
+
+    kind: TokenKind
+    owner: str
+    secret: str
+
+    def __str__(self) -> str:
+        """Spell the token, with its checksum."""
+        body = f"tp_{self.kind}_{self.owner}_{self.secret}"
+        return f"{body}_{zlib.crc32(body.encode()):08x}"
+
+
+def parse_token(text: str) -> Token | None:
+    """Take a token apart; None if it is malformed or mistyped, which is told without any I/O."""
+    match = _TOKEN.fullmatch(text)
+    if match is None:
+        return None
+    token = Token(match[1], match[2], match[3])  # type: ignore[arg-type]  # the pattern allows the two kinds only
+    return token if hmac.compare_digest(str(token), text) else None
+
+
+def derived_token(key: bytes, kind: TokenKind, owner: str, *seed: str) -> Token:
+    """Mint the token that belongs to a seed.
+
+    The same seed gives the same token, so that a replayed request or a mail sent again can carry it although only its
+    digest is stored. Whoever lacks the key, or the seed, cannot make it.
+    """
+    return Token(kind, owner, _base32(_mac(key, kind, owner, *seed)))
+
+
+class Link(NamedTuple):
+    """An invitation's link taken apart."""
+
+    invitation_id: str
+    generation: int
+    signature: str
+
+
+def link_token(key: bytes, invitation_id: str, generation: int) -> str:
+    """Spell the secret part of an invitation's link; re-derivable, so that it is never stored."""
+    signature = _base32(_mac(key, "invitation", invitation_id, str(generation)))[:26]
+    return f"{invitation_id}.{generation}.{signature}"
+
+
+def parse_link(key: bytes, text: str) -> Link | None:
+    """Take a link's token apart; None unless we made it ourselves."""
+    match = _LINK.fullmatch(text)
+    if match is None:
+        return None
+    link = Link(match[1], int(match[2]), match[3])
+    genuine = hmac.compare_digest(link_token(key, link.invitation_id, link.generation), text)
+    return link if genuine else None
+
+
+def fingerprint(key: bytes, *parts: str) -> str:
+    """Return a keyed digest of a request or a cursor: comparable, and worth nothing to a reader of the table."""
+    return _base32(_mac(key, *parts))[:26]
+
+
+def _mac(key: bytes, *parts: str) -> bytes:
+    # Each part is preceded by its length, so that no two lists of parts spell the same message.
+    message = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in parts)
+    return hmac.digest(key, message, "sha256")
+
+
+def _base32(data: bytes) -> str:
+    return base64.b32encode(data).decode().rstrip("=").lower()

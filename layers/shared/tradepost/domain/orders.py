@@ -1,0 +1,464 @@
+"""Orders: what a buyer is quoted, what is then placed, and how it moves from received to shipped."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field, StrictInt
+
+from tradepost.domain.catalog import Product, ProductNumber, number_key
+from tradepost.domain.customers import Customer, PostalAddress
+from tradepost.domain.errors import ConflictError, Fault, ForbiddenError, InvalidError
+from tradepost.domain.ids import digest
+from tradepost.domain.people import Party
+from tradepost.domain.stores import CheckoutOptions, PaymentMethod, ShippingMethod, Store
+from tradepost.domain.values import Entity, Instant, Money, Price, Quantity, Text, Value
+
+MAX_LINES: Final = 80
+MAX_TOTAL: Final = 10**15
+MAX_EDITS: Final = 50
+
+type OrderStatus = Literal["awaiting_approval", "received", "confirmed", "in_progress", "shipped", "cancelled", "rejected"]
+type OrderSource = Literal["portal", "fast_order", "offer", "api", "inventory_source"]
+type Move = Literal["confirm", "start", "ship", "cancel", "approve", "reject"]
+type Id = Annotated[str, Field(max_length=200)]
+
+OPEN_TO_EDITS: Final[frozenset[OrderStatus]] = frozenset({"awaiting_approval", "received"})
+
+
+class Transition(NamedTuple):
+    """From where a move leads where. `by_buyer` are the states in which a buyer may make it too."""
+
+    sources: frozenset[OrderStatus]
+    target: OrderStatus
+    by_buyer: frozenset[OrderStatus] = frozenset()
+
+
+TRANSITIONS: Final[Mapping[Move, Transition]] = {
+    "approve": Transition(frozenset({"awaiting_approval"}), "received"),
+    "reject": Transition(frozenset({"awaiting_approval"}), "rejected"),
+    "confirm": Transition(frozenset({"received"}), "confirmed"),
+    "start": Transition(frozenset({"confirmed"}), "in_progress"),
+    "ship": Transition(frozenset({"in_progress"}), "shipped"),
+    "cancel": Transition(
+        frozenset({"received", "confirmed", "in_progress"}), "cancelled", frozenset({"awaiting_approval", "received"})
+    ),
+}
+
+
+class Total(Money):
+    """A sum of prices: larger than any one of them may be."""
+
+    amount: Annotated[StrictInt, Field(ge=0, le=MAX_TOTAL)]
+
+
+class NewLine(Value):
+    """What is wanted of one product. A `unit_price` other than the listed one needs a `reason`, and the right to set it."""
+
+    product_number: ProductNumber
+    quantity: Quantity
+    unit_price: Price | None = None
+    reason: Text | None = None
+
+
+type NewLines = Annotated[tuple[NewLine, ...], Field(min_length=1, max_length=MAX_LINES)]
+
+
+class NewOrder(Value):
+    """An order as it is sent, to be previewed or placed.
+
+    Without a billing address the customer's default one is used; without a shipping address, the billing address.
+    With `price_hash`, from a preview, nothing is placed at other prices than those shown.
+    """
+
+    customer_id: Id | None = None
+    employee_id: Id | None = None
+    billing_address_id: Id | None = None
+    billing_address: PostalAddress | None = None
+    shipping_address_id: Id | None = None
+    shipping_address: PostalAddress | None = None
+    lines: NewLines
+    shipping_method_id: Id
+    shipping_cost: Price | None = None
+    payment_method_id: Id
+    price_hash: Id | None = None
+    source: OrderSource = "portal"
+
+
+class OrderChange(Value):
+    """What to change in an order that is not confirmed yet; a field that is not sent stays.
+
+    `lines` replaces all lines. A product that was ordered before keeps its price, one that is added gets its listed
+    price, and `unit_price` sets another one. A new shipping method brings its cost unless `shipping_cost` is sent too.
+    """
+
+    billing_address_id: Id | None = None
+    billing_address: PostalAddress | None = None
+    shipping_address_id: Id | None = None
+    shipping_address: PostalAddress | None = None
+    lines: NewLines | None = None
+    shipping_method_id: Id | None = None
+    shipping_cost: Price | None = None
+    payment_method_id: Id | None = None
+
+
+class OrderLine(Value):
+    """One product of an order: as it was called and listed then, and what it was sold for."""
+
+    product_number: str
+    name: str
+    quantity: Quantity
+    list_price: Price
+    unit_price: Price
+    total: Total
+    override_reason: str | None = None
+
+
+class HistoryEntry(Value):
+    """One step of an order, or, with `from` and `to` the same, a change of the fields named in `changed`."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
+
+    at: Instant
+    actor: Party
+    subject: Party
+    from_status: Annotated[OrderStatus, Field(alias="from")]
+    to: OrderStatus
+    note: str | None = None
+    changed: tuple[str, ...] = ()
+
+
+class Quote(Value):
+    """What an order would be if it were placed now."""
+
+    customer_id: str
+    price_tier_id: str | None
+    billing_address: PostalAddress
+    shipping_address: PostalAddress
+    lines: tuple[OrderLine, ...]
+    subtotal: Total
+    shipping_cost: Price
+    tax: Price
+    total: Total
+    shipping_method_id: str
+    shipping_method_name: str
+    payment_method_id: str
+    payment_method_name: str
+    payment_kind: Literal["instant", "net_terms"]
+
+    @property
+    def price_hash(self) -> str:
+        """What stands for everything that the buyer was told it would pay."""
+        lines = [[number_key(line.product_number), line.quantity, line.unit_price.amount] for line in self.lines]
+        costs = [self.shipping_cost.amount, self.tax.amount, self.total.amount, self.total.currency]
+        return digest(json.dumps([lines, costs]))
+
+
+class Order(Entity):
+    """An order, with what it was placed at: prices, names and addresses stay as they were when these change elsewhere."""
+
+    entity: ClassVar = "order"
+
+    id: str
+    store_id: str
+    number: str
+    status: OrderStatus
+    source: OrderSource
+    customer_id: str
+    customer_number: str
+    customer_name: str
+    employee_id: str
+    actor: Party
+    subject: Party
+    price_tier_id: str | None
+    billing_address: PostalAddress
+    shipping_address: PostalAddress
+    lines: tuple[OrderLine, ...]
+    subtotal: Total
+    shipping_cost: Price
+    tax: Price
+    total: Total
+    shipping_method_id: str
+    shipping_method_name: str
+    payment_method_id: str
+    payment_method_name: str
+    payment_kind: Literal["instant", "net_terms"]
+    placed_at: Instant
+    history: tuple[HistoryEntry, ...] = ()
+
+    def line(self, number: str) -> OrderLine | None:
+        """Return the line of a product; None if it is not ordered."""
+        return next((line for line in self.lines if number_key(line.product_number) == number_key(number)), None)
+
+
+def refuse_overrides(new: NewOrder) -> None:
+    """Keep prices locked: buyers pay what is listed. Raises `ForbiddenError`."""
+    pointers = ["/shipping_cost"] if new.shipping_cost is not None else []
+    for index, line in enumerate(new.lines):
+        pointers += [f"/lines/{index}/{name}" for name in ("unit_price", "reason") if getattr(line, name) is not None]
+    if pointers:
+        raise ForbiddenError("price_locked", "Prices and shipping costs are the store's to set. Leave them out.", pointers=pointers)
+
+
+def quote(new: NewOrder, *, store: Store, customer: Customer, products: Mapping[str, Product], options: CheckoutOptions) -> Quote:
+    """Tell what an order comes to. `products` are those that exist, by `number_key`. Raises `InvalidError`."""
+    tier_id = store.tier_of(customer.group_id, customer.price_tier_id)
+    lines = _lines(new.lines, store, lambda number: _listed(products.get(number_key(number)), tier_id))
+    billing = _address(customer, new.billing_address_id, new.billing_address, "billing_address") or _default_billing(customer)
+    shipping = _address(customer, new.shipping_address_id, new.shipping_address, "shipping_address") or billing
+    shipping_method = _shipping_method(options, new.shipping_method_id)
+    payment_method = _payment_method(options, new.payment_method_id)
+    cost = _shipping_cost(new.shipping_cost, store) or shipping_method.cost
+    return Quote(
+        customer_id=customer.id,
+        price_tier_id=tier_id,
+        billing_address=billing,
+        shipping_address=shipping,
+        lines=lines,
+        **_sums(lines, cost),
+        **_shipped_by(shipping_method),
+        **_paid_by(payment_method),
+    )
+
+
+def place(
+    quoted: Quote,
+    *,
+    order_id: str,
+    number: str,
+    customer: Customer,
+    employee_id: str,
+    source: OrderSource,
+    actor: Party,
+    subject: Party,
+    at: datetime,
+) -> Order:
+    """Turn a quote into an order."""
+    return Order(
+        **dict(quoted),
+        id=order_id,
+        store_id=customer.store_id,
+        number=number,
+        status="received",
+        source=source,
+        customer_number=customer.number,
+        customer_name=customer.name,
+        employee_id=employee_id,
+        actor=actor,
+        subject=subject,
+        placed_at=at,
+    )
+
+
+def must_be_open_to_edits(order: Order) -> None:
+    """Refuse changes once the order is confirmed. Raises `ConflictError`."""
+    if order.status not in OPEN_TO_EDITS:
+        raise ConflictError("order_locked", "An order can be changed until it is confirmed.", order_status=order.status)
+    if sum(1 for entry in order.history if entry.changed) >= MAX_EDITS:
+        raise ConflictError("too_many_changes", f"An order can be changed {MAX_EDITS} times. Cancel it and place a new one.")
+
+
+def edit(
+    order: Order,
+    change: OrderChange,
+    *,
+    store: Store,
+    customer: Customer | None,
+    products: Mapping[str, Product],
+    options: CheckoutOptions,
+    actor: Party,
+    subject: Party,
+    at: datetime,
+) -> Order:
+    """Change an order, and its totals with it. Nothing changed is the same order.
+
+    `customer` is needed only where an address is picked from its list. Raises `ConflictError` once it is confirmed.
+    """
+    must_be_open_to_edits(order)
+
+    def find(number: str) -> _Found:
+        kept = order.line(number)
+        return _kept(kept) if kept else _listed(products.get(number_key(number)), order.price_tier_id)
+
+    fields: dict[str, Any] = {}
+    if change.lines is not None:
+        fields["lines"] = _lines(change.lines, store, find)
+    for name in ("billing_address", "shipping_address"):
+        address = _address(customer, getattr(change, f"{name}_id"), getattr(change, name), name)
+        fields |= {name: address} if address else {}
+    cost = _shipping_cost(change.shipping_cost, store)
+    if change.shipping_method_id not in {None, order.shipping_method_id}:
+        method = _shipping_method(options, change.shipping_method_id or "")
+        fields |= _shipped_by(method)
+        cost = cost or method.cost
+    if change.payment_method_id not in {None, order.payment_method_id}:
+        fields |= _paid_by(_payment_method(options, change.payment_method_id or ""))
+    edited = order.model_copy(update=fields)
+    edited = edited.model_copy(update=_sums(edited.lines, cost or order.shipping_cost))
+    changed = tuple(name for name in OrderChange.model_fields if getattr(edited, name, None) != getattr(order, name, None))
+    if not changed:
+        return order
+    entry = HistoryEntry(at=at, actor=actor, subject=subject, from_status=order.status, to=order.status, changed=changed)
+    return edited.model_copy(update={"history": (*order.history, entry)})
+
+
+def moves_from(status: OrderStatus, *, as_buyer: bool) -> list[Move]:
+    """Return the moves that are open to the store, or to a buyer, in a state."""
+    return [
+        move
+        for move, transition in TRANSITIONS.items()
+        if status in (transition.by_buyer if as_buyer else transition.sources)
+    ]
+
+
+def move(
+    order: Order, step: Move, *, as_buyer: bool, actor: Party, subject: Party, at: datetime, note: str | None = None
+) -> Order:
+    """Move an order to its next state. Raises `ConflictError` if there is no such move from where it is."""
+    possible = moves_from(order.status, as_buyer=as_buyer)
+    if step not in possible:
+        said = f"An order that is {order.status.replace('_', ' ')} cannot be moved by “{step}”."
+        raise ConflictError("invalid_transition", said, order_status=order.status, allowed_transitions=possible)
+    target = TRANSITIONS[step].target
+    entry = HistoryEntry(at=at, actor=actor, subject=subject, from_status=order.status, to=target, note=note)
+    return order.model_copy(update={"status": target, "history": (*order.history, entry)})
+
+
+class _Offered(NamedTuple):
+    """A product at the prices that a line of it begins with."""
+
+    number: str
+    name: str
+    list_price: Price
+    unit_price: Price
+    reason: str | None = None
+
+
+type _Found = _Offered | Literal["unknown_product", "not_priced"]
+
+_REFUSALS: Final = {
+    "unknown_product": "is not a product of this store",
+    "not_priced": "has no price for this customer",
+}
+
+
+def _listed(product: Product | None, tier_id: str | None) -> _Found:
+    if product is None or not product.active:
+        return "unknown_product"
+    price = product.price_in(tier_id)
+    return _Offered(product.number, product.name, price, price) if price else "not_priced"
+
+
+def _kept(line: OrderLine) -> _Offered:
+    return _Offered(line.product_number, line.name, line.list_price, line.unit_price, line.override_reason)
+
+
+def _lines(wanted: Sequence[NewLine], store: Store, find: Callable[[str], _Found]) -> tuple[OrderLine, ...]:
+    """Price every line, or refuse all: every fault is named, and the first one gives the code."""
+    lines: list[OrderLine] = []
+    faults: list[tuple[str, Fault]] = []
+    seen: set[str] = set()
+    for index, line in enumerate(wanted):
+        pointer = f"/lines/{index}"
+        number = number_key(line.product_number)
+        found = find(line.product_number)
+        if number in seen:
+            faults.append(("duplicate_product", Fault(f"{pointer}/product_number", "is ordered on another line already")))
+        elif isinstance(found, str):
+            faults.append((found, Fault(f"{pointer}/product_number", _REFUSALS[found])))
+        else:
+            try:
+                lines.append(_line(line, found, pointer, store))
+            except InvalidError as error:
+                faults += [(error.code, fault) for fault in error.faults]
+        seen.add(number)
+    if faults:
+        raise InvalidError(*(fault for _, fault in faults), code=faults[0][0])
+    return tuple(lines)
+
+
+def _line(wanted: NewLine, offered: _Offered, pointer: str, store: Store) -> OrderLine:
+    price, reason = offered.unit_price, offered.reason
+    if wanted.unit_price is not None:
+        store.must_trade_in(wanted.unit_price.currency, f"{pointer}/unit_price/currency")
+        price, reason = wanted.unit_price, wanted.reason
+        if price == offered.list_price:
+            reason = None
+        elif reason is None:
+            raise InvalidError(Fault(f"{pointer}/reason", "is needed for a price other than the listed one"), code="reason_required")
+    elif wanted.reason is not None:
+        raise InvalidError(Fault(f"{pointer}/reason", "explains a unit_price, and there is none"))
+    return OrderLine(
+        product_number=offered.number,
+        name=offered.name,
+        quantity=wanted.quantity,
+        list_price=offered.list_price,
+        unit_price=price,
+        total=_total([price.amount * wanted.quantity], store.currency, f"{pointer}/quantity"),
+        override_reason=reason,
+    )
+
+
+def _sums(lines: Sequence[OrderLine], shipping_cost: Price) -> dict[str, Any]:
+    currency = shipping_cost.currency
+    subtotal = _total((line.total.amount for line in lines), currency, "/lines")
+    tax = Price(amount=0, currency=currency)
+    total = _total([subtotal.amount, shipping_cost.amount, tax.amount], currency, "/lines")
+    return {"subtotal": subtotal, "shipping_cost": shipping_cost, "tax": tax, "total": total}
+
+
+def _total(amounts: Iterable[int], currency: str, pointer: str) -> Total:
+    amount = sum(amounts)
+    if amount > MAX_TOTAL:
+        raise InvalidError(Fault(pointer, "makes the total larger than an order can be"), code="total_too_large")
+    return Total(amount=amount, currency=currency)
+
+
+def _address(customer: Customer | None, address_id: str | None, custom: PostalAddress | None, name: str) -> PostalAddress | None:
+    if address_id is not None and custom is not None:
+        raise InvalidError(Fault(f"/{name}", f"is given twice: send {name} or {name}_id"))
+    if address_id is None or customer is None:
+        return custom
+    return _postal(customer.address(address_id, f"/{name}_id"))
+
+
+def _default_billing(customer: Customer) -> PostalAddress:
+    for address in customer.addresses:
+        if address.default_billing:
+            return _postal(address)
+    raise InvalidError(Fault("/billing_address", "is required: this customer has no address yet"), code="billing_address_required")
+
+
+def _postal(address: PostalAddress) -> PostalAddress:
+    return PostalAddress.model_validate({name: getattr(address, name) for name in PostalAddress.model_fields})
+
+
+def _shipping_method(options: CheckoutOptions, method_id: str) -> ShippingMethod:
+    for method in options.shipping_methods:
+        if method.id == method_id:
+            return method
+    raise InvalidError(Fault("/shipping_method_id", "is not a shipping method of this store"), code="unknown_shipping_method")
+
+
+def _payment_method(options: CheckoutOptions, method_id: str) -> PaymentMethod:
+    for method in options.payment_methods:
+        if method.id == method_id:
+            return method
+    raise InvalidError(Fault("/payment_method_id", "is not a payment method of this store"), code="unknown_payment_method")
+
+
+def _shipping_cost(given: Price | None, store: Store) -> Price | None:
+    if given is not None:
+        store.must_trade_in(given.currency, "/shipping_cost/currency")
+    return given
+
+
+def _shipped_by(method: ShippingMethod) -> dict[str, Any]:
+    return {"shipping_method_id": method.id, "shipping_method_name": method.name}
+
+
+def _paid_by(method: PaymentMethod) -> dict[str, Any]:
+    return {"payment_method_id": method.id, "payment_method_name": method.name, "payment_kind": method.kind}

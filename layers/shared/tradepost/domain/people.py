@@ -1,0 +1,222 @@
+"""People, their places in stores, and what each may do there."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar, Final, Literal
+
+from tradepost.domain.values import Email, Entity, Instant, OptionalText, Text, Value
+
+SESSION_IDLE: Final = timedelta(hours=12)
+SESSION_LIFETIME: Final = timedelta(days=30)
+SESSION_TOUCH: Final = timedelta(minutes=30)
+FAILURES_ALLOWED: Final = 10
+FAILURE_WINDOW: Final = timedelta(minutes=15)
+RESET_LIFETIME: Final = timedelta(hours=1)
+RESET_PAUSE: Final = timedelta(minutes=1)
+CONSENT_TEXT_VERSION: Final = "2026-11"
+
+
+class Role(StrEnum):
+    """What a member is to the store."""
+
+    OWNER = "owner"
+    BUYER = "buyer"
+
+
+class Permission(StrEnum):
+    """What a route may demand. Whoever is not granted it is refused."""
+
+    OWN_PROFILE = "profile:own"
+    GIVE_CONSENT = "consent:give"
+    READ_STORE = "store:read"
+    MANAGE_STORE = "store:manage"
+    READ_CHECKOUT_OPTIONS = "checkout_options:read"
+    BROWSE_CATALOG = "catalog:browse"
+    MANAGE_PRODUCTS = "products:manage"
+    LIST_CUSTOMERS = "customers:list"
+    READ_CUSTOMER = "customers:read"
+    ADD_CUSTOMERS = "customers:add"
+    UPDATE_CUSTOMER = "customers:update"
+    INVITE = "invitations:manage"
+    PLACE_ORDERS = "orders:place"
+    BROWSE_ORDERS = "orders:browse"
+    UPDATE_ORDERS = "orders:update"
+    MOVE_ORDERS = "orders:move"
+
+
+GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
+    Role.OWNER: frozenset(Permission) - {Permission.PLACE_ORDERS, Permission.GIVE_CONSENT},
+    Role.BUYER: frozenset(
+        {
+            Permission.OWN_PROFILE,
+            Permission.GIVE_CONSENT,
+            Permission.READ_CHECKOUT_OPTIONS,
+            Permission.BROWSE_CATALOG,
+            Permission.READ_CUSTOMER,
+            Permission.UPDATE_CUSTOMER,
+            Permission.PLACE_ORDERS,
+            Permission.BROWSE_ORDERS,
+            Permission.MOVE_ORDERS,
+        }
+    ),
+}
+
+
+class Party(Value):
+    """Who acts, or for whom: the `actor` and the `subject` of whatever is written."""
+
+    type: Literal["member", "api_key", "system", "anonymous"]
+    id: str | None = None
+    name: str | None = None
+
+
+ANONYMOUS: Final = Party(type="anonymous")
+SYSTEM: Final = Party(type="system", name="Tradepost")
+
+
+class Account(Entity):
+    """A person: one e-mail address, one password, in however many stores.
+
+    Sessions that started before `sessions_valid_from` are over, but for `kept_session`, in which the change was made.
+    """
+
+    entity: ClassVar = "account"
+
+    person: str
+    email: Email
+    name: Text
+    password_hash: str
+    sessions_valid_from: Instant
+    kept_session: str | None = None
+    created_at: Instant
+
+    def with_password(self, password_hash: str, *, at: datetime, keeping: str | None = None) -> "Account":
+        """Change the password, which ends every session but the one named."""
+        change = {"password_hash": password_hash, "sessions_valid_from": at, "kept_session": keeping}
+        return self.model_copy(update=change)
+
+
+class ConsentChange(Value):
+    """One decision about activity tracking, and the version of the text that was agreed to or not."""
+
+    at: Instant
+    allowed: bool
+    text_version: str
+
+
+class Member(Entity):
+    """A person's place in one store: the owner's, or an employee's of one customer."""
+
+    entity: ClassVar = "member"
+
+    id: str
+    store_id: str
+    person: str
+    role: Role
+    name: Text
+    email: Email
+    phone: OptionalText | None = None
+    customer_id: str | None = None
+    employee_role: Literal["admin", "buyer"] | None = None
+    status: Literal["active", "revoked"] = "active"
+    landing: Text | None = None
+    consents: tuple[ConsentChange, ...] = ()
+    joined_at: Instant
+
+    @property
+    def party(self) -> Party:
+        """The member as an actor."""
+        return Party(type="member", id=self.id, name=self.name)
+
+    @property
+    def allows_activity(self) -> bool:
+        """Whether the last decision was to allow activity tracking; nobody asked is a no."""
+        return bool(self.consents) and self.consents[-1].allowed
+
+    def deciding_on_activity(self, *, allowed: bool, at: datetime) -> "Member":
+        """Note a decision about activity tracking; the same decision again changes nothing."""
+        if self.consents and self.consents[-1].allowed is allowed:
+            return self
+        change = ConsentChange(at=at, allowed=allowed, text_version=CONSENT_TEXT_VERSION)
+        return self.model_copy(update={"consents": (*self.consents, change)})
+
+
+class Membership(Entity):
+    """The same place seen from the person: what log-in needs to know of it."""
+
+    entity: ClassVar = "membership"
+
+    member_id: str
+    store_id: str
+    role: Role
+    customer_id: str | None = None
+    customer_name: str | None = None
+
+
+class Session(Entity):
+    """A signed-in device. Only a digest of its token is stored, and that is its id."""
+
+    entity: ClassVar = "session"
+
+    id: str
+    member_id: str
+    member_name: str
+    started_at: Instant
+    last_seen_at: Instant
+    device: str
+    address: str
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends if it is not used, and 30 days after its start at the latest."""
+        return min(self.last_seen_at + SESSION_IDLE, self.started_at + SESSION_LIFETIME)
+
+    def is_live(self, account: Account, *, at: datetime) -> bool:
+        """Tell whether it still stands for its person."""
+        ended_by_password = self.started_at < account.sessions_valid_from and self.id != account.kept_session
+        return at < self.expires_at and not ended_by_password
+
+
+class Throttle(Entity):
+    """Failed log-ins of one address in one quarter of an hour, whether or not an account stands behind it."""
+
+    entity: ClassVar = "throttle"
+
+    window: int
+    tally: int = 0
+
+
+def failure_window(at: datetime) -> int:
+    """Return the number of the quarter of an hour in which a failure counts."""
+    return int(at.timestamp() // FAILURE_WINDOW.total_seconds())
+
+
+def seconds_to_wait(throttles: Iterable[Throttle], *, at: datetime) -> int:
+    """Return how long an address must wait before the next try; 0 if it need not."""
+    window = failure_window(at)
+    failures = sum(throttle.tally for throttle in throttles if throttle.window == window)
+    if failures < FAILURES_ALLOWED:
+        return 0
+    ends = (window + 1) * FAILURE_WINDOW.total_seconds()
+    return max(1, int(ends - at.timestamp()))
+
+
+class PasswordReset(Entity):
+    """The latest request to replace a forgotten password. The link's token is derived from `nonce`."""
+
+    entity: ClassVar = "password_reset"
+
+    nonce: str
+    digest: str
+    requested_at: Instant
+
+    def is_live(self, *, at: datetime) -> bool:
+        """Tell whether the link may still be used."""
+        return at < self.requested_at + RESET_LIFETIME
+
+
+def shortened_address(address: str) -> str:
+    """Return an IP address without its last part: enough to recognise a place by, not a person."""
+    separator = ":" if ":" in address else "."
+    return separator.join([*address.split(separator)[:-1], "*"]) if separator in address else "unknown"

@@ -1,0 +1,1 @@
+"""The HTTP contract: routing, callers, problem details, preconditions, idempotency, pages."""

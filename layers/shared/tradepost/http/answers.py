@@ -1,0 +1,159 @@
+"""The resources that more than one function answers with. Their names are unique throughout the API."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from tradepost.domain.customers import Address, Customer, CustomerKind, Delivery, InvitationState, ResellerSummary
+from tradepost.domain.invitations import Invitation
+from tradepost.domain.people import Member, Party, Role
+from tradepost.domain.stores import Branding, GuestAccess, OverrideLimits, Store
+from tradepost.domain.values import Instant, Price
+from tradepost.http.app import Answer
+
+
+class MemberBrief(Answer):
+    """A member, as far as it takes to greet it."""
+
+    id: str
+    role: Role
+    name: str
+
+
+class StoreSettings(Answer):
+    """A store, with everything its owner decides."""
+
+    id: str
+    slug: str
+    name: str
+    currency: str
+    time_zone: str
+    active: bool
+    guest_access: GuestAccess
+    auto_approve_resellers: bool
+    default_channel_id: str | None
+    track_activity: bool
+    branding: Branding
+    default_landing: str
+    invitation_days: int
+    offer_days: int
+    override_limits: OverrideLimits
+    domain: str | None
+    opened_at: Instant
+    etag: str
+
+
+class StoreBrief(Answer):
+    """A store, as everybody in it may see it."""
+
+    id: str
+    slug: str
+    name: str
+    currency: str
+    time_zone: str
+    branding: Branding
+
+
+class SignedIn(Answer):
+    """A new session. `token` is shown this once."""
+
+    token: Annotated[str, Field(description="Send it as `Authorization: Bearer …`.")]
+    expires_at: Instant
+    member: MemberBrief
+    store: StoreBrief
+    landing: Annotated[str, Field(description="The page the person set, or else the store's default one.")]
+
+
+def store_settings(store: Store) -> StoreSettings:
+    """Show a store to its owner."""
+    return StoreSettings.model_validate({**store.model_dump(), "id": store.id, "etag": store.etag})
+
+
+def store_brief(store: Store) -> StoreBrief:
+    """Show a store to anybody in it."""
+    return StoreBrief.model_validate({**store.model_dump(), "id": store.id})
+
+
+def member_brief(member: Member) -> MemberBrief:
+    """Show a member by name."""
+    return MemberBrief(id=member.id, role=member.role, name=member.name)
+
+
+
+
+class CustomerInvitation(Answer):
+    """Where a customer's latest invitation stands."""
+
+    id: str
+    state: InvitationState
+    delivery: Delivery
+
+
+class CustomerAnswer(Answer):
+    """A customer, with its addresses and where its invitation stands."""
+
+    id: str
+    number: str
+    name: str
+    email: str | None
+    kind: CustomerKind
+    active: bool
+    group_id: str
+    price_tier_id: str | None
+    account_manager_id: str | None
+    further_sales_rep_ids: tuple[str, ...]
+    addresses: tuple[Address, ...]
+    invitation: CustomerInvitation | None
+    reseller: ResellerSummary | None
+    created_at: Instant
+    etag: str
+
+
+def customer_answer(customer: Customer, *, at: datetime) -> CustomerAnswer:
+    """Show a customer as it stands at an instant."""
+    told = customer.invitation
+    invitation = told and CustomerInvitation(id=told.id, state=told.state_at(at), delivery=told.delivery)
+    shown = customer.model_dump(exclude={"invitation"})
+    return CustomerAnswer.model_validate({**shown, "invitation": invitation, "etag": customer.etag})
+
+
+class InvitationAnswer(Answer):
+    """An invitation; `link` only where a single pending one is shown."""
+
+    id: str
+    kind: str
+    email: str
+    name: str
+    customer_id: str
+    state: InvitationState
+    delivery: Delivery
+    created_at: Instant
+    created_by: Party
+    sent_at: Instant | None
+    expires_at: Instant
+    accepted_at: Instant | None
+    revoked_at: Instant | None
+    link: str | None
+    etag: str
+
+
+def invitation_answer(invitation: Invitation, *, at: datetime, link: str | None = None) -> InvitationAnswer:
+    """Show an invitation as it stands at an instant."""
+    shown = {**invitation.model_dump(), "state": invitation.state_at(at), "link": link, "etag": invitation.etag}
+    return InvitationAnswer.model_validate(shown)
+
+
+class ProductAnswer(Answer):
+    """A product as the owner sees it: with its price in every tier."""
+
+    number: str
+    name: str
+    description: str
+    prices: Mapping[str, Price]
+    weight_grams: int | None
+    active: bool
+    created_at: Instant
+    updated_at: Instant
+    etag: str

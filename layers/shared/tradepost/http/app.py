@@ -1,0 +1,260 @@
+"""The application object of a function: it identifies the caller before anything else and speaks problem details.
+
+    app = make_app()
+
+    @app.get("/v1/price-tiers", allow=Permission.READ_STORE)
+    def list_price_tiers(caller: Caller) -> PriceTierList: ...
+
+    handler = app.handler
+
+A route that does not say who may use it cannot be built: `allow` has no default.
+"""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal, Self
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Depends, Request, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
+    OpenAPIRequestValidationMiddleware,
+    OpenAPIResponseValidationMiddleware,
+)
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import BaseModel, ConfigDict
+
+from tradepost.aws.secrets import signing_key
+from tradepost.domain import errors
+from tradepost.domain.errors import DomainError
+from tradepost.domain.ids import derived_token
+from tradepost.domain.people import Permission
+from tradepost.domain.values import Entity
+from tradepost.http.callers import ANYONE, Ask, CallerInfo, RequestFacts, Rule, identify, kept_answer
+from tradepost.http.problems import invalid_request, problem, problem_of
+from tradepost.table.shapes import Key
+from tradepost.table.transaction import KeptAnswer, ReplayError
+
+__all__ = ["ANYONE", "Answer", "App", "Ask", "Caller", "Limit", "Page", "make_app"]
+
+JSON: Final = "application/json"
+MAX_BODY: Final = 256 * 1024
+logger = Logger(service="tradepost")
+
+
+class Answer(BaseModel):
+    """A resource as clients see it; `etag` is its version, for `If-Match`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
+
+    @classmethod
+    def of(cls, entity: Entity, **more: Any) -> Self:
+        """Show an entity: its fields by name, its etag, and `more`."""
+        return cls.model_validate({**entity.model_dump(), "etag": entity.etag, **more})
+
+
+class Page[T](BaseModel):
+    """One page of a list. `next_cursor` brings the next one; null says that this is the last."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+type Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page holds at most.")]
+type Cursor = Annotated[str | None, Query(max_length=2000, description="The `next_cursor` of the page before.")]
+
+
+def _caller(request: Request) -> CallerInfo:
+    caller: CallerInfo = request.context["caller"]
+    return caller
+
+
+Caller = Annotated[CallerInfo, Depends(_caller)]
+
+
+class App(APIGatewayRestResolver):
+    """A Powertools resolver whose routes say who may use them."""
+
+    def __init__(self) -> None:
+        """Build the resolver; requests are validated after their caller is known, so that strangers learn nothing."""
+        super().__init__(serializer=_to_json, strip_prefixes=[])
+        self.rules: dict[tuple[str, str], Rule] = {}
+        self.media: dict[tuple[str, str], str] = {}
+        self.use([_identified, OpenAPIRequestValidationMiddleware(), OpenAPIResponseValidationMiddleware()])
+        self.exception_handler(DomainError)(problem_of)
+        self.exception_handler(RequestValidationError)(lambda error: problem_of(invalid_request(error)))
+        self.exception_handler(ReplayError)(self._answer_again)
+        self.exception_handler(NoRouteError)(lambda _: problem_of(errors.NotFoundError("route")))
+        self.exception_handler(Exception)(_unexpected)
+
+    def get(self, rule: str, **options: Any) -> Callable[..., Any]:  # type: ignore[override]  # narrower on purpose
+        """Register a reading route; see `_register`."""
+        return self._register("GET", rule, **options)
+
+    def post(self, rule: str, *, idempotent: bool = True, **options: Any) -> Callable[..., Any]:  # type: ignore[override]  # narrower on purpose
+        """Register a route that changes something, and so demands an Idempotency-Key unless it says otherwise."""
+        return self._register("POST", rule, idempotent=idempotent, **options)
+
+    def put(self, rule: str, **options: Any) -> Callable[..., Any]:  # type: ignore[override]  # narrower on purpose
+        """Register a replacing route; see `_register`."""
+        return self._register("PUT", rule, **options)
+
+    def patch(self, rule: str, *, precondition: bool = True, **options: Any) -> Callable[..., Any]:  # type: ignore[override]  # narrower on purpose
+        """Register a changing route, which demands `If-Match`."""
+        return self._register("PATCH", rule, precondition=precondition, **options)
+
+    def delete(self, rule: str, *, precondition: bool = True, **options: Any) -> Callable[..., Any]:  # type: ignore[override]  # narrower on purpose
+        """Register a removing route, which demands `If-Match` and answers with 204."""
+        return self._register("DELETE", rule, precondition=precondition, status=204, **options)
+
+    def _register(
+        self,
+        method: str,
+        rule: str,
+        *,
+        allow: Permission | Literal["anyone"],
+        status: int = 200,
+        guests: bool = False,
+        precondition: bool = False,
+        idempotent: bool = False,
+        reads: Callable[[Ask], Iterable[Key]] | None = None,
+        accepts: str = JSON,
+        **documentation: Any,
+    ) -> Callable[..., Any]:
+        """Register a route.
+
+        `allow` is who may use it, `guests` whether people without an account may too where the store lets them,
+        `precondition` whether `If-Match` is demanded, `idempotent` whether an Idempotency-Key is, `reads` which items to
+        fetch together with the caller, `accepts` the media type of its body.
+        """
+        key = (method, rule)
+        self.rules[key] = Rule(allow, status, guests, precondition, idempotent, reads)
+        self.media[key] = accepts
+        security = [] if allow == ANYONE else [{"bearer": []}]
+        return self.route(rule, method, status_code=status, security=security, **documentation)
+
+    def handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Answer one API Gateway event; logs a line that names the route, never the path, which may hold a token."""
+        started = time.perf_counter()
+        self.append_context(started=started)
+        answer: dict[str, Any] = self.resolve(event, context)
+        caller: CallerInfo | None = self.context.get("caller")
+        logger.info(
+            "request",
+            method=event.get("httpMethod"),
+            route=event.get("resource"),
+            status=answer["statusCode"],
+            member=caller.party.id if caller else None,
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            request_id=event.get("requestContext", {}).get("requestId"),
+        )
+        return answer
+
+    def facts(self) -> RequestFacts:
+        """Return the present request's parts. Raises `BadRequestError` for a body that cannot be decoded."""
+        event = self.current_event
+        raw = event.raw_event
+        return RequestFacts(
+            method=str(event.http_method).upper(),
+            path=str(event.path),
+            headers={name.lower(): value for name, value in (raw.get("headers") or {}).items() if value is not None},
+            path_parameters=self.context.get("_route_args", {}),
+            query=event.query_string_parameters or {},
+            body=_body(raw),
+            address=((raw.get("requestContext") or {}).get("identity") or {}).get("sourceIp") or "",
+        )
+
+    def _answer_again(self, _: ReplayError) -> Response[Any]:
+        caller: CallerInfo = self.context["caller"]
+        again = CallerInfo(caller.facts, caller.rule, caller.at, replay=caller.replay)
+        kept = kept_answer(again)
+        if kept is None:
+            return problem_of(errors.ConflictError("busy", "The same request is being carried out just now. Try again."))
+        return _replayed(caller.facts, kept)
+
+
+def make_app() -> App:
+    """Return the application of one function."""
+    return App()
+
+
+def _identified(app: App, next_middleware: NextMiddleware) -> Response[Any]:
+    """Establish the caller, answer a retry with what was answered before, and put the etag where HTTP has it."""
+    route = app.context["_route"]
+    key = (route.method, route.path)
+    facts = app.facts()
+    caller = identify(facts, app.rules[key])
+    app.append_context(caller=caller)
+    kept = kept_answer(caller)
+    if kept is not None:
+        return _replayed(facts, kept)
+    _check_body(facts, app.media[key], declared=bool(route.dependant.body_params) or app.media[key] != JSON)
+    response: Response[Any] = next_middleware(app)
+    return _dressed(response, facts)
+
+
+def _check_body(facts: RequestFacts, accepts: str, *, declared: bool) -> None:
+    most = MAX_BODY if accepts == JSON else 4 * MAX_BODY
+    if len(facts.body.encode()) > most:
+        raise errors.TooLargeError("body_too_large", f"The body may be {most // 1024} KiB at most.")
+    if not declared:
+        return
+    content_type = facts.headers.get("content-type", accepts).split(";")[0].strip().lower()
+    if content_type != accepts:
+        raise errors.UnsupportedMediaTypeError("unsupported_media_type", f"Send the body as {accepts}.")
+    if accepts == JSON:
+        try:
+            json.loads(facts.body or "null", parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            raise errors.BadRequestError("malformed_json", "The body is not JSON.") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _body(event: Mapping[str, Any]) -> str:
+    body = event.get("body") or ""
+    try:
+        return base64.b64decode(body).decode() if event.get("isBase64Encoded") else str(body)
+    except ValueError:
+        raise errors.BadRequestError("malformed_body", "The body is not UTF-8 text.") from None
+
+
+def _dressed(response: Response[Any], facts: RequestFacts) -> Response[Any]:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    body = response.body if isinstance(response.body, dict) else {}
+    etag = body.get("etag")
+    if etag and "items" not in body:
+        response.headers["ETag"] = etag
+        if facts.method == "GET" and etag in facts.headers.get("if-none-match", ""):
+            return Response(304, headers={"ETag": etag, "Cache-Control": "no-store"})
+    if response.status_code == 204:
+        response.body = None
+    return response
+
+
+def _replayed(facts: RequestFacts, kept: KeptAnswer) -> Response[Any]:
+    body = dict(kept.body)
+    if kept.token_seed:
+        token = derived_token(
+            signing_key(), "session", kept.token_seed.member_id, kept.token_seed.session, facts.headers["idempotency-key"]
+        )
+        (body["session"] if "session" in body else body)["token"] = str(token)
+    return _dressed(Response(kept.status, JSON, body, {"Idempotent-Replayed": "true"}), facts)
+
+
+def _unexpected(error: Exception) -> Response[str]:
+    # What went wrong is for the log alone: an answer names nothing of the inside.
+    logger.exception("unexpected error", exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side. Try again.")
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

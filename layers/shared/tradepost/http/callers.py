@@ -1,0 +1,317 @@
+"""Who is asking: one consistent batch brings the credential, its person and whatever else the route is about to need."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+
+from pynamodb.exceptions import UpdateError
+
+from tradepost.aws.secrets import signing_key
+from tradepost.domain import clock, errors
+from tradepost.domain.customers import Customer
+from tradepost.domain.ids import Token, digest, fingerprint, parse_token, split_member_id
+from tradepost.domain.people import (
+    ANONYMOUS,
+    GRANTS,
+    SESSION_TOUCH,
+    Account,
+    Member,
+    Party,
+    Permission,
+    Role,
+    Session,
+)
+from tradepost.domain.stores import Store
+from tradepost.domain.values import Entity
+from tradepost.table.reading import Reader
+from tradepost.table.records import Record
+from tradepost.table.shapes import ACCOUNT, CUSTOMER, MEMBER, REPLAY, SESSION, STORE, Key, store_owner
+from tradepost.table.transaction import KeptAnswer, Replay, Transaction
+
+ANYONE: Final = "anyone"
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_ENTITY_TAG = re.compile(r'(?:W/)?"?(\d{1,12})"?')
+
+
+class Ask(NamedTuple):
+    """What is known of a request before anything is read: enough to name the items it needs."""
+
+    store: str
+    member: str
+    customer: str | None
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a route demands of its callers.
+
+    `allow` is a permission or `ANYONE`; `guests` lets people without an account in, where their store does;
+    `precondition` demands `If-Match`; `reads` names the items to fetch along with the caller.
+    """
+
+    allow: Permission | Literal["anyone"]
+    status: int = 200
+    guests: bool = False
+    precondition: bool = False
+    idempotent: bool = False
+    reads: Callable[[Ask], Iterable[Key]] | None = None
+
+
+class RequestFacts(NamedTuple):
+    """The parts of an HTTP request that decide who is asking; header names are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    path_parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    body: str
+    address: str
+
+
+@dataclass
+class CallerInfo:
+    """Whoever sent this request, with what was read along with the credential."""
+
+    facts: RequestFacts
+    rule: Rule
+    at: datetime
+    reader: Reader = field(default_factory=Reader)
+    _store: Store | None = None
+    _member: Member | None = None
+    _account: Account | None = None
+    _session: Session | None = None
+    _customer: Customer | None = None
+    replay: Replay | None = None
+
+    @property
+    def store(self) -> Store:
+        """The caller's store: from the credential, or for guests the one they name."""
+        return _present(self._store)
+
+    @property
+    def member(self) -> Member:
+        """The caller's place in the store."""
+        return _present(self._member)
+
+    @property
+    def account(self) -> Account:
+        """The person behind the caller."""
+        return _present(self._account)
+
+    @property
+    def session(self) -> Session:
+        """The session that the request belongs to."""
+        return _present(self._session)
+
+    @property
+    def customer(self) -> Customer | None:
+        """The customer that the caller buys for, if it is a buyer."""
+        return self._customer
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the caller runs the store."""
+        return self._member is not None and self._member.role is Role.OWNER
+
+    @property
+    def party(self) -> Party:
+        """The caller as actor and subject."""
+        return self._member.party if self._member else ANONYMOUS
+
+    @property
+    def if_match(self) -> int | None:
+        """The version that the caller decided on; None if any will do. Raises `StaleError` for no version of ours."""
+        given = self.facts.headers.get("if-match", "*").strip()
+        if given == "*":
+            return None
+        match = _ENTITY_TAG.fullmatch(given)
+        if match is None:
+            raise errors.StaleError
+        return int(match[1])
+
+    def match[E: Entity](self, entity: E) -> E:
+        """Return the entity if it still is what the caller decided on. Raises `StaleError`."""
+        if self.if_match not in {None, entity.version}:
+            raise errors.StaleError
+        return entity
+
+    def replaces[E: Entity](self, stored: E | None) -> E | None:
+        """Return what a PUT replaces, None if it creates: what is not there, or version 0, needs no `If-Match`.
+
+        Raises `PreconditionRequiredError` for replacing without it, and `StaleError` if something is there although
+        `If-None-Match: *` demands that nothing is, or is not what `If-Match` demands.
+        """
+        headers, version = self.facts.headers, stored.version if stored else 0
+        if version and headers.get("if-none-match", "").strip() == "*":
+            raise errors.StaleError
+        if version and "if-match" not in headers:
+            raise _precondition_required()
+        if "if-match" in headers and self.if_match not in {None if stored else 0, version}:
+            raise errors.StaleError
+        return stored
+
+    def transaction(self, *, owner: str | None = None, party: Party | None = None) -> Transaction:
+        """Begin the write of this request, as the caller, unless a person is only becoming one."""
+        actor = party or self.party
+        owner = owner or store_owner(self.store.id)
+        return Transaction(owner, actor, actor, self.at, replay=self.replay, status=self.rule.status)
+
+
+def identify(facts: RequestFacts, rule: Rule) -> CallerInfo:
+    """Find out who is asking and whether this route is for them.
+
+    Calls: none for a malformed credential, otherwise one BatchGetItem. Raises `UnauthenticatedError`, `ForbiddenError`,
+    `UnavailableError`, and for a retried request whose key was used for another one `InvalidError`.
+    """
+    caller = CallerInfo(facts, rule, clock.now())
+    credential = facts.headers.get("authorization", "").strip()
+    if credential and rule.allow != ANYONE:
+        _identify_member(caller, credential)
+    else:
+        _identify_stranger(caller)
+    if rule.precondition and "if-match" not in facts.headers:
+        raise _precondition_required()
+    return caller
+
+
+def kept_answer(caller: CallerInfo) -> KeptAnswer | None:
+    """Return the answer that this request got before, if it is a retry. Raises `InvalidError` for a reused key."""
+    if caller.replay is None:
+        return None
+    kept = caller.reader.find(caller.replay.key, KeptAnswer)
+    if kept is not None and kept.fingerprint != caller.replay.fingerprint:
+        raise errors.InvalidError(
+            errors.Fault("Idempotency-Key", "was used for a different request before"), code="idempotency_key_reused"
+        )
+    return kept
+
+
+def _identify_stranger(caller: CallerInfo) -> None:
+    facts, rule = caller.facts, caller.rule
+    named = facts.query.get("store", "")
+    if rule.allow == ANYONE:
+        _expect_retries(caller, "ANYONE")
+        _fetch(caller, [], Ask(named, "", None, facts.path_parameters, facts.query, facts.body))
+        return
+    if named and rule.allow is Permission.PLACE_ORDERS:
+        raise errors.ForbiddenError("guest_cannot_order", "Guests can look around. Log in to order.")
+    if not (rule.guests and named):
+        raise errors.UnauthenticatedError("credentials_required", "Log in first: this needs an Authorization header.")
+    _fetch(caller, [STORE.key(store=named)], Ask(named, "", None, facts.path_parameters, facts.query, facts.body))
+    store = caller.reader.find(STORE.key(store=named), Store)
+    if store is None or not store.guest_access.enabled:
+        raise errors.UnauthenticatedError("credentials_required", "This store is for its customers only. Log in first.")
+    store.must_be_open()
+    caller._store = store
+
+
+def _identify_member(caller: CallerInfo, credential: str) -> None:
+    match = _BEARER.fullmatch(credential)
+    token = parse_token(match[1]) if match else None
+    owner = split_member_id(token.owner) if token and token.kind == "session" else None
+    if token is None or owner is None:
+        raise _invalid_token()
+    store_id, person, customer_id = owner
+    keys = {
+        "session": SESSION.key(store=store_id, member=token.owner, session=digest(token.secret)),
+        "member": MEMBER.key(store=store_id, member=token.owner),
+        "account": ACCOUNT.key(person=person),
+        "store": STORE.key(store=store_id),
+    }
+    if customer_id:
+        keys["customer"] = CUSTOMER.key(store=store_id, customer=customer_id)
+    _expect_retries(caller, store_owner(store_id), token)
+    facts = caller.facts
+    _fetch(caller, keys.values(), Ask(store_id, token.owner, customer_id, facts.path_parameters, facts.query, facts.body))
+    _admit(caller, keys)
+    if caller.rule.allow not in GRANTS[caller.member.role]:
+        raise errors.ForbiddenError("forbidden", "Your role does not include this.", required=str(caller.rule.allow))
+    _require_idempotency_key(caller)
+    _touch(caller, keys["session"])
+
+
+def _admit(caller: CallerInfo, keys: Mapping[str, Key]) -> None:
+    read = caller.reader
+    session, member = read.find(keys["session"], Session), read.find(keys["member"], Member)
+    account, store = read.find(keys["account"], Account), read.find(keys["store"], Store)
+    if session is None or member is None or account is None or store is None or member.status != "active":
+        raise _invalid_token()
+    if not session.is_live(account, at=caller.at):
+        raise _invalid_token()
+    customer = read.find(keys["customer"], Customer) if "customer" in keys else None
+    if "customer" in keys and (customer is None or not customer.active):
+        raise _invalid_token()
+    if member.role is not Role.OWNER:
+        store.must_be_open()
+    caller._session, caller._member, caller._account = session, member, account
+    caller._store, caller._customer = store, customer
+
+
+def _fetch(caller: CallerInfo, keys: Iterable[Key], ask: Ask) -> None:
+    wanted = [*keys, *(caller.rule.reads(ask) if caller.rule.reads else ())]
+    if caller.replay:
+        wanted.append(caller.replay.key)
+    caller.reader.fetch(wanted)
+
+
+def _expect_retries(caller: CallerInfo, owner: str, token: Token | None = None) -> None:
+    """Note where the answer is kept: by key, route and caller, so that nobody is answered what another asked."""
+    facts = caller.facts
+    given = facts.headers.get("idempotency-key")
+    if not caller.rule.idempotent:
+        return
+    if given is None:
+        if token is None:
+            _require_idempotency_key(caller)
+        return
+    if _IDEMPOTENCY_KEY.fullmatch(given) is None:
+        raise errors.BadRequestError("idempotency_key_invalid", "An Idempotency-Key is 1 to 255 visible ASCII characters.")
+    route = (facts.method, facts.path, token.owner if token else "")
+    asked = fingerprint(signing_key(), *route, *(f"{name}={facts.query[name]}" for name in sorted(facts.query)), facts.body)
+    key = REPLAY.key(owner=owner, digest=fingerprint(signing_key(), *route, given))
+    caller.replay = Replay(key, asked)
+
+
+def _require_idempotency_key(caller: CallerInfo) -> None:
+    if caller.rule.idempotent and "idempotency-key" not in caller.facts.headers:
+        raise errors.BadRequestError(
+            "idempotency_key_required", "Send an Idempotency-Key, so that a retry of this request is never done twice."
+        )
+
+
+def _touch(caller: CallerInfo, key: Key) -> None:
+    """Note that the session is in use, at most every half hour: 12 idle hours need no finer measure."""
+    if caller.at - caller.session.last_seen_at < SESSION_TOUCH:
+        return
+    seen = caller.session.model_copy(update={"last_seen_at": caller.at})
+    record = Record.of(key, seen)
+    try:
+        record.update([Record.data.set(record.data), Record.expires_at.set(int(seen.expires_at.timestamp()))], Record.pk.exists())
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            raise _invalid_token() from error
+        raise
+
+
+def _precondition_required() -> errors.PreconditionRequiredError:
+    return errors.PreconditionRequiredError(
+        "precondition_required", "Send If-Match with the etag of what you read, so that nobody's change is overwritten."
+    )
+
+
+def _invalid_token() -> errors.UnauthenticatedError:
+    return errors.UnauthenticatedError("invalid_token", "This credential is not valid, or not any more. Log in again.")
+
+
+def _present[T](value: T | None) -> T:
+    if value is None:
+        raise LookupError("this route admits callers that lack this")
+    return value
+

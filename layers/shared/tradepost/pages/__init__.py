@@ -1,0 +1,1 @@
+"""The pages that people without an account see: server-rendered, without scripts, in the colours of the store."""

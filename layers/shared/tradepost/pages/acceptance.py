@@ -1,0 +1,112 @@
+"""The form behind an invitation's link: what the store has entered, what the person makes of it, and what is wrong with that."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from tradepost.domain.errors import Fault, InvalidError
+from tradepost.domain.passwords import MAX_LENGTH, MIN_LENGTH, check_password
+from tradepost.http.invitation_links import Acceptance, Offer
+from tradepost.pages.forms import Field, faults_of
+
+PASSWORD_HINT: Final = f"{MIN_LENGTH} to {MAX_LENGTH} characters. A few words that have nothing to do with each other are a good one."
+_ADDRESS: Final = {
+    "street": ("Street and number", "address-line1"),
+    "postal_code": ("Postal code", "postal-code"),
+    "city": ("City", "address-level2"),
+    "region": ("State or region", "address-level1"),
+    "country": ("Country", "country"),
+}
+
+
+def company_fields(offer: Offer, typed: Mapping[str, str]) -> list[Field]:
+    """Return the fields that the store has filled in: as they were typed, or else as they were entered."""
+    held = offer.address
+    company = Field("company", "Company", autocomplete="organization", value=offer.customer.name, given=True)
+    entered = held.model_dump() if held else {}
+    address = [
+        Field(
+            name,
+            label,
+            value=entered.get(name) or "",
+            kind="country" if name == "country" else "text",
+            autocomplete=autocomplete,
+            max_length=20 if name == "postal_code" else 200,
+            required=held is not None and name != "region",
+            given=held is not None,
+        )
+        for name, (label, autocomplete) in _ADDRESS.items()
+    ]
+    return [field._replace(value=typed.get(field.name, field.value)) for field in (company, *address)]
+
+
+def person_fields(offer: Offer, typed: Mapping[str, str]) -> list[Field]:
+    """Return the fields of the account: an existing one only proves itself by its password."""
+    email = Field(
+        "email",
+        "E-mail address",
+        value=offer.invitation.email,
+        kind="email",
+        autocomplete="username",
+        hint="You log in with it. The invitation was sent there.",
+        fixed=True,
+        max_length=254,
+    )
+    if offer.account:
+        own = Field(
+            "password", "Password", kind="password", autocomplete="current-password", hint="The one of your account.", max_length=1000
+        )
+        return [email, own]
+    name = Field("name", "Your name", value=typed.get("name", ""), autocomplete="name")
+    new = Field("password", "Password", kind="password", autocomplete="new-password", hint=PASSWORD_HINT, max_length=1000)
+    return [name, email, new]
+
+
+def acceptance_of(offer: Offer, typed: Mapping[str, str]) -> Acceptance:
+    """Read the form: whatever was left as the store had entered it corrects nothing. Raises `InvalidError` with every fault."""
+    password = typed.get("password", "")
+    given: dict[str, Any] = {"password": password}
+    company = typed.get("company", offer.customer.name)
+    if company != offer.customer.name:
+        given["company"] = company
+    if offer.account is None:
+        given["name"] = typed.get("name", "")
+    address = _address(offer, typed, company)
+    if address:
+        given["address"] = address
+    faults = _password_faults(offer, password, given.get("name", ""))
+    try:
+        acceptance = Acceptance.model_validate(given)
+    except ValidationError as error:
+        faults = [*faults_of(error), *faults]
+    else:
+        if not faults:
+            return acceptance
+    raise InvalidError(*faults)
+
+
+def _address(offer: Offer, typed: Mapping[str, str], company: str) -> dict[str, Any] | None:
+    """Return the address if it was changed; where the store had entered none, if anything of one was given."""
+    held = offer.address
+    before = held.model_dump() if held else {}
+    after = {name: typed.get(name, before.get(name) or "").strip() for name in _ADDRESS}
+    if all(after[name] == (before.get(name) or "") for name in _ADDRESS):
+        return None
+    corrected: dict[str, Any] = {**before, **after, "region": after["region"] or None}
+    if held and held.company == offer.customer.name:
+        corrected["company"] = company
+    return corrected
+
+
+def _password_faults(offer: Offer, password: str, name: str) -> list[Fault]:
+    if offer.account:
+        # An empty field is an oversight and no failed attempt.
+        return [] if password else [Fault("/password", "must not be empty")]
+    try:
+        check_password(password, personal=(offer.invitation.email, name))
+    except InvalidError as error:
+        return list(error.faults)
+    return []
+
+

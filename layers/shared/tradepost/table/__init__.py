@@ -1,0 +1,1 @@
+"""The single DynamoDB table: keys, records, transactions and one repository per aggregate."""

@@ -1,0 +1,159 @@
+"""People in the table: accounts, places in stores, sessions, failed log-ins and password resets."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from pynamodb.expressions.operand import Path
+
+from tradepost.domain.ids import digest, split_member_id
+from tradepost.domain.people import (
+    FAILURE_WINDOW,
+    RESET_LIFETIME,
+    Account,
+    Member,
+    Membership,
+    PasswordReset,
+    Session,
+    Throttle,
+    failure_window,
+)
+from tradepost.domain.values import Entity
+from tradepost.table.listing import Position, Rows, list_index
+from tradepost.table.records import Record
+from tradepost.table.shapes import ACCOUNT, MEMBER, MEMBERSHIP, PASSWORD_RESET, SESSION, THROTTLE, Key
+from tradepost.table.transaction import Transaction
+
+
+class Person(NamedTuple):
+    """Everything kept under one address."""
+
+    account: Account | None
+    memberships: list[Membership]
+    throttles: list[Throttle]
+    reset: PasswordReset | None
+
+
+def find_person(person: str) -> Person:
+    """Read a person whole, with one consistent Query: the account, its places, its failures, its reset."""
+    records = list(Record.query(ACCOUNT.partition(person=person), consistent_read=True))
+
+    def all_of[E: Entity](entity: type[E]) -> list[E]:
+        return [record.load(entity) for record in records if record.entity == entity.entity]
+
+    def one[E: Entity](entity: type[E]) -> E | None:
+        return next(iter(all_of(entity)), None)
+
+    return Person(one(Account), all_of(Membership), all_of(Throttle), one(PasswordReset))
+
+
+def save_account(tx: Transaction, account: Account) -> None:
+    """Write an account."""
+    tx.save(Record.of(ACCOUNT.key(person=account.person), account))
+
+
+def member_key(member_id: str, store_id: str) -> Key:
+    """Return where a member is kept."""
+    return MEMBER.key(store=store_id, member=member_id)
+
+
+def save_member(tx: Transaction, member: Member) -> Member:
+    """Write a place in a store; returns it with its new version."""
+    tx.save(Record.of(member_key(member.id, member.store_id), member))
+    return member.model_copy(update={"version": member.version + 1})
+
+
+def save_membership(tx: Transaction, member: Member, *, customer_name: str | None = None) -> None:
+    """Write the person's side of a place, by which log-in finds it."""
+    membership = Membership(
+        member_id=member.id,
+        store_id=member.store_id,
+        role=member.role,
+        customer_id=member.customer_id,
+        customer_name=customer_name,
+    )
+    tx.put(Record.of(MEMBERSHIP.key(person=member.person, member=member.id), membership))
+
+
+def take_place_away(tx: Transaction, member_id: str) -> None:
+    """End a member's access at once: its sessions are refused from now on, and log-in does not find the place any more."""
+    place = split_member_id(member_id)
+    if place is None:
+        raise ValueError("not a member's id")
+    revoked = [Path("data.status").set("revoked"), Record.version.add(1)]
+    tx.update(member_key(member_id, place.store_id), revoked, condition=Record.pk.exists())
+    tx.delete(MEMBERSHIP.key(person=place.person, member=member_id))
+
+
+def session_key(store_id: str, member_id: str, session_id: str) -> Key:
+    """Return where a session is kept."""
+    return SESSION.key(store=store_id, member=member_id, session=session_id)
+
+
+def start_session(tx: Transaction, member: Member, secret: str, *, at: datetime, device: str, address: str) -> Session:
+    """Write a new session, of which only the digest of its secret is kept."""
+    session = Session(
+        id=digest(secret),
+        member_id=member.id,
+        member_name=member.name,
+        started_at=at,
+        last_seen_at=at,
+        device=device,
+        address=address,
+    )
+    listed = SESSION.index1(store=member.store_id, started_at=at.isoformat(), session=session.id)
+    record = Record.of(session_key(member.store_id, member.id, session.id), session, index1=listed)
+    record.expires_at = int(session.expires_at.timestamp())
+    tx.save(record)
+    return session
+
+
+def list_sessions_of_member(store_id: str, member_id: str) -> list[Session]:
+    """Return a member's sessions, with one Query."""
+    partition = SESSION.partition(store=store_id, member=member_id)
+    rows = Record.query(partition, Record.sk.startswith("SESSION#"), consistent_read=True)
+    return [row.load(Session) for row in rows]
+
+
+def list_sessions_of_store(store_id: str, *, limit: int, after: Position | None) -> Rows:
+    """Return a page of a store's sessions, newest first."""
+    partition = SESSION.index1(store=store_id, started_at="", session="").pk
+    return list_index(Record.gsi1, partition, limit=limit, after=after, newest_first=True)
+
+
+def end_sessions(tx: Transaction, store_id: str, sessions: Iterable[tuple[str, str]]) -> None:
+    """Delete sessions, each named by its member's id and its own."""
+    for member_id, session_id in sessions:
+        tx.delete(session_key(store_id, member_id, session_id))
+
+
+def note_failure(person: str, *, at: datetime) -> None:
+    """Count a failed log-in, with one atomic write: simultaneous ones are all counted."""
+    window = failure_window(at)
+    key = THROTTLE.key(person=person, window=str(window))
+    Record(*key).update(
+        [
+            Record.tally.add(1),
+            Record.entity.set(Throttle.entity),
+            Record.data.set({"window": window}),
+            Record.version.set(1),
+            Record.expires_at.set(int((at + FAILURE_WINDOW).timestamp())),
+        ]
+    )
+
+
+def forget_failures(tx: Transaction, person: str) -> None:
+    """Begin counting anew after a success."""
+    tx.delete(THROTTLE.key(person=person, window=str(failure_window(tx.at))))
+
+
+def save_reset(tx: Transaction, person: str, reset: PasswordReset) -> None:
+    """Write the latest request to replace a password; it takes the place of the one before."""
+    record = Record.of(PASSWORD_RESET.key(person=person), reset)
+    record.expires_at = int((reset.requested_at + RESET_LIFETIME).timestamp())
+    tx.put(record)
+
+
+def remove_reset(tx: Transaction, person: str) -> None:
+    """Use a request up."""
+    tx.delete(PASSWORD_RESET.key(person=person))

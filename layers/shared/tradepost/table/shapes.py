@@ -1,0 +1,110 @@
+"""Every key of the table, spelled once. The chart in `README.md` shows the same rows, and a test compares the two.
+
+A key begins with its entity, so that a role can be limited to some, and goes on with its store: only people and the
+relay's work list stand outside one.
+"""
+
+from typing import Final, NamedTuple
+
+
+MAX_PK_BYTES: Final = 2048
+MAX_SK_BYTES: Final = 1024
+
+
+class Key(NamedTuple):
+    """Where one item lives."""
+
+    pk: str
+    sk: str
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether DynamoDB takes it: no part is empty, and neither is too long."""
+        return 0 < len(self.pk.encode()) <= MAX_PK_BYTES and 0 < len(self.sk.encode()) <= MAX_SK_BYTES
+
+
+class Shape(NamedTuple):
+    """The key templates of one entity, and of the indexes that list it."""
+
+    entity: str
+    pk: str
+    sk: str
+    gsi1: Key | None = None
+    gsi2: Key | None = None
+
+    def key(self, **names: str) -> Key:
+        """Fill in the templates. Raises `KeyError` for a name that is missing."""
+        return Key(self.pk.format_map(names), self.sk.format_map(names))
+
+    def index1(self, **names: str) -> Key:
+        """Fill in the first index's templates."""
+        return _filled(self.gsi1, names)
+
+    def index2(self, **names: str) -> Key:
+        """Fill in the second index's templates."""
+        return _filled(self.gsi2, names)
+
+    def partition(self, **names: str) -> str:
+        """Fill in the partition of the base table alone."""
+        return self.pk.format_map(names)
+
+
+def _filled(template: Key | None, names: dict[str, str]) -> Key:
+    if template is None:
+        raise LookupError("this entity is not in that index")
+    return Key(template.pk.format_map(names), template.sk.format_map(names))
+
+
+STORE: Final = Shape("store", "STORE#{store}", "STORE")
+CHECKOUT_OPTIONS: Final = Shape("checkout_options", "STORE#{store}", "CHECKOUT-OPTIONS")
+PRICE_TIER: Final = Shape("price_tier", "PRICE-TIERS#{store}", "{id}")
+CUSTOMER_GROUP: Final = Shape("customer_group", "CUSTOMER-GROUPS#{store}", "{id}")
+RESELLER_CHANNEL: Final = Shape("reseller_channel", "RESELLER-CHANNELS#{store}", "{id}")
+CLAIM: Final = Shape("claim", "CLAIM#{store}#{what}#{value}", "CLAIM")
+WORD: Final = Shape("word", "WORDS#{store}#{collection}", "{word}#{id}")
+PRODUCT: Final = Shape(
+    "product",
+    "PRODUCT#{store}#{number}",
+    "PRODUCT",
+    gsi1=Key("PRODUCTS#{store}", "{number}"),
+    gsi2=Key("ACTIVE-PRODUCTS#{store}", "{number}"),
+)
+CUSTOMER: Final = Shape(
+    "customer", "CUSTOMER#{store}#{customer}", "CUSTOMER", gsi1=Key("CUSTOMERS#{store}", "{name}#{customer}")
+)
+INVITATION: Final = Shape(
+    "invitation",
+    "INVITATION#{store}#{invitation}",
+    "INVITATION",
+    gsi1=Key("INVITATIONS#{store}", "{created_at}#{invitation}"),
+)
+ORDER: Final = Shape(
+    "order",
+    "ORDER#{store}#{order}",
+    "ORDER",
+    gsi1=Key("ORDERS#{store}", "{placed_at}#{order}"),
+    gsi2=Key("CUSTOMER-ORDERS#{store}#{customer}", "{placed_at}#{order}"),
+)
+MEMBER: Final = Shape("member", "MEMBER#{store}#{member}", "MEMBER")
+SESSION: Final = Shape(
+    "session", "MEMBER#{store}#{member}", "SESSION#{session}", gsi1=Key("SESSIONS#{store}", "{started_at}#{session}")
+)
+ACCOUNT: Final = Shape("account", "PERSON#{person}", "ACCOUNT")
+MEMBERSHIP: Final = Shape("membership", "PERSON#{person}", "MEMBERSHIP#{member}")
+THROTTLE: Final = Shape("throttle", "PERSON#{person}", "THROTTLE#{window}")
+PASSWORD_RESET: Final = Shape("password_reset", "PERSON#{person}", "PASSWORD-RESET")
+AUDIT: Final = Shape("audit", "AUDIT#{owner}#{month}", "{at}#{id}")
+REPLAY: Final = Shape("replay", "REPLAY#{owner}#{digest}", "REPLAY")
+OUTBOX: Final = Shape("outbox", "OUTBOX#{owner}#{id}", "OUTBOX", gsi1=Key("DUE#{shard}", "{due_at}#{id}"))
+
+SHAPES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Shape))
+
+
+def store_owner(store_id: str) -> str:
+    """Return the prefix under which a store's own audit, replay and outbox items are kept."""
+    return f"STORE#{store_id}"
+
+
+def person_owner(person: str) -> str:
+    """Return the same prefix for what belongs to a person and not to any store."""
+    return f"PERSON#{person}"

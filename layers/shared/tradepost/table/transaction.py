@@ -1,0 +1,241 @@
+"""One write, whole or not at all: the change, its audit line, the messages it causes and the answer a retry gets again."""
+
+import random
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel
+from pynamodb.connection import Connection
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from tradepost.domain.clock import stamp
+from tradepost.domain.errors import ConflictError, DomainError, StaleError
+from tradepost.domain.ids import new_id
+from tradepost.domain.outbox import Message, OutboxItem, shard_of
+from tradepost.domain.people import Party
+from tradepost.table.records import Record
+from tradepost.domain.values import Entity, Value
+from tradepost.table.shapes import AUDIT, CLAIM, OUTBOX, REPLAY, Key
+
+MAX_ACTIONS = 100
+REPLAY_LIFETIME = timedelta(days=1)
+_ATTEMPTS = 6
+
+
+class ReplayError(Exception):
+    """Another request with the same Idempotency-Key has been carried out meanwhile: its answer is the answer."""
+
+
+class Replay(NamedTuple):
+    """Where the answer to this request is kept for its retries, and the fingerprint of what was asked."""
+
+    key: Key
+    fingerprint: str
+
+
+class TokenSeed(Value):
+    """From what the token in an answer is derived, together with the request's Idempotency-Key."""
+
+    member_id: str
+    session: str
+
+
+class KeptAnswer(Entity):
+    """What a retry gets again, and what must have been asked for it."""
+
+    entity: ClassVar = "replay"
+
+    fingerprint: str
+    status: int
+    body: Mapping[str, Any]
+    token_seed: TokenSeed | None = None
+
+
+class _Step(NamedTuple):
+    record: Record
+    condition: Condition | None
+    otherwise: Exception | None
+    actions: list[Action]
+
+
+@dataclass
+class Transaction:
+    """The changes of one use case, written by `commit` in one TransactWriteItems.
+
+    Each step says which error its condition stands for, so that a cancelled transaction explains itself.
+    `owner` is the key prefix its audit, outbox and replay items are kept under.
+    """
+
+    owner: str
+    actor: Party
+    subject: Party
+    at: datetime
+    replay: Replay | None = None
+    status: int = 200
+    _checks: list[_Step] = field(default_factory=list)
+    _deletes: list[_Step] = field(default_factory=list)
+    _puts: list[_Step] = field(default_factory=list)
+    _updates: list[_Step] = field(default_factory=list)
+
+    def save(self, record: Record, *, otherwise: DomainError | None = None) -> None:
+        """Write an entity's item: a new one (version 0) must not exist, a changed one must not have changed since.
+
+        A change leaves alone what is kept beside the document (counters), which others may be counting at this moment.
+        """
+        known = int(record.version)
+        record.version = known + 1
+        if known:
+            self._amend(_Step(record, Record.version == known, otherwise or StaleError(), _amendments(record)))
+        else:
+            error = otherwise or ConflictError("exists", "This exists already.")
+            self._puts.append(_Step(record, Record.pk.does_not_exist(), error, []))
+
+    def put(self, record: Record) -> None:
+        """Write an item whatever was there before: for those that derive from others, such as search words."""
+        self._puts.append(_Step(record, None, None, []))
+
+    def update(
+        self, key: Key, actions: list[Action], *, condition: Condition | None = None, otherwise: DomainError | None = None
+    ) -> None:
+        """Change single attributes of an item."""
+        self._amend(_Step(_at(key), condition, otherwise, actions))
+
+    def delete(self, key: Key, *, condition: Condition | None = None, otherwise: DomainError | None = None) -> None:
+        """Remove an item."""
+        self._deletes.append(_Step(_at(key), condition, otherwise, []))
+
+    def require(self, key: Key, condition: Condition, *, otherwise: DomainError) -> None:
+        """Demand that an item which this transaction does not change is in a certain state."""
+        self._checks.append(_Step(_at(key), condition, otherwise, []))
+
+    def claim(self, store_id: str, what: str, value: str, holder: str, *, otherwise: DomainError) -> None:
+        """Make a value unique in its store."""
+        key = CLAIM.key(store=store_id, what=what, value=value)
+        record = Record(key.pk, key.sk, entity=CLAIM.entity, data={"holder": holder})
+        self._puts.append(_Step(record, Record.pk.does_not_exist(), otherwise, []))
+
+    def release(self, store_id: str, what: str, value: str) -> None:
+        """Give a unique value back."""
+        self.delete(CLAIM.key(store=store_id, what=what, value=value))
+
+    def announce(self, message: Message, *, after: timedelta = timedelta()) -> str:
+        """Send a message when, and only when, this transaction succeeds. Returns the message's id."""
+        item = OutboxItem(id=new_id(), message=message, created_at=self.at)
+        key = OUTBOX.key(owner=self.owner, id=item.id)
+        due = OUTBOX.index1(shard=shard_of(item.id), due_at=stamp(self.at + after), id=item.id)
+        self.save(Record.of(key, item, index1=due))
+        return item.id
+
+    def audit(self, action: str, target: str, **details: Any) -> None:
+        """Note who did what to which item, for good. `action` is spelled `<aggregate>:<past participle>`."""
+        key = AUDIT.key(owner=self.owner, month=stamp(self.at)[:7], at=stamp(self.at), id=new_id())
+        line = {
+            "at": stamp(self.at),
+            "actor": self.actor.model_dump(mode="json"),
+            "subject": self.subject.model_dump(mode="json"),
+            "action": action,
+            "target": target,
+            **({"details": details} if details else {}),
+        }
+        self._puts.append(_Step(Record(key.pk, key.sk, entity=AUDIT.entity, data=line), None, None, []))
+
+    def answer(self, body: Mapping[str, Any], *, token_seed: TokenSeed | None = None) -> None:
+        """Keep the answer for retries of this request. A token in it is left out and derived again from its seed."""
+        if self.replay is None:
+            return
+        kept = KeptAnswer(fingerprint=self.replay.fingerprint, status=self.status, body=body, token_seed=token_seed)
+        record = Record(*self.replay.key, entity=REPLAY.entity, data=kept.model_dump(mode="json"))
+        record.expires_at = int((self.at + REPLAY_LIFETIME).timestamp())
+        self._puts.append(_Step(record, Record.pk.does_not_exist(), ReplayError(), []))
+
+    def commit_answering[A: BaseModel](self, answer: A) -> A:
+        """Write everything together with the answer, and return the answer."""
+        self.answer(answer.model_dump(mode="json"))
+        self.commit()
+        return answer
+
+    def commit(self) -> None:
+        """Write everything, or raise the error of the first condition that did not hold; a retried request's comes first."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._write()
+            except TransactWriteError as error:
+                refusal = self._refusal(error)
+                if refusal is not None:
+                    raise refusal from error
+                # Others are writing the same items at this moment: the transaction did nothing, so it may be tried again.
+                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311  # jitter, not a secret
+            else:
+                return
+        raise ConflictError("busy", "Others are changing the same thing just now. Try again.")
+
+    @property
+    def size(self) -> int:
+        """The number of actions so far; a transaction takes at most `MAX_ACTIONS`."""
+        return sum(len(steps) for steps in self._in_order())
+
+    def _amend(self, step: _Step) -> None:
+        """Add an update; two of the same item become one, since a transaction takes an item only once."""
+        for index, earlier in enumerate(self._updates):
+            if earlier.record.key == step.record.key:
+                both = earlier.condition
+                if step.condition is not None:
+                    both = step.condition if both is None else both & step.condition
+                actions = [*earlier.actions, *step.actions]
+                self._updates[index] = _Step(step.record, both, earlier.otherwise or step.otherwise, actions)
+                return
+        self._updates.append(step)
+
+    def _in_order(self) -> Iterable[list[_Step]]:
+        # PynamoDB sends checks, deletes, puts and updates in this order, and the reasons come back in it.
+        return self._checks, self._deletes, self._puts, self._updates
+
+    def _write(self) -> None:
+        with TransactWrite(connection=_connection()) as batch:
+            for check in self._checks:
+                batch.condition_check(Record, check.record.pk, check.record.sk, condition=_demanded(check))
+            for delete in self._deletes:
+                batch.delete(delete.record, condition=delete.condition)
+            for put in self._puts:
+                batch.save(put.record, condition=put.condition)
+            for update in self._updates:
+                batch.update(update.record, actions=update.actions, condition=update.condition)
+
+    def _refusal(self, error: TransactWriteError) -> Exception | None:
+        steps = [step for steps in self._in_order() for step in steps]
+        codes = [reason.code if reason else None for reason in error.cancellation_reasons]
+        failed = [step for step, code in zip(steps, codes, strict=False) if code == "ConditionalCheckFailed"]
+        refusals = [step.otherwise for step in failed if step.otherwise is not None]
+        if refusals:
+            return next((refusal for refusal in refusals if isinstance(refusal, ReplayError)), refusals[0])
+        if failed:
+            return ConflictError("conflict", "This changed at the same moment. Read it again and decide anew.")
+        return None if "TransactionConflict" in codes else error
+
+
+def _demanded(step: _Step) -> Condition:
+    if step.condition is None:
+        raise ValueError("a check needs a condition")
+    return step.condition
+
+
+def _amendments(record: Record) -> list[Action]:
+    kept = (Record.data, Record.version, Record.gsi1pk, Record.gsi1sk, Record.gsi2pk, Record.gsi2sk, Record.expires_at)
+    values = [(attribute, getattr(record, attribute.attr_name)) for attribute in kept]
+    return [attribute.remove() if value is None else attribute.set(value) for attribute, value in values]
+
+
+def _at(key: Key) -> Record:
+    return Record(key.pk, key.sk)
+
+
+def _connection() -> Connection:
+    # The table's own connection keeps one client, and so one pool of sockets, per process.
+    connection: Connection = Record._get_connection().connection  # noqa: SLF001  # PynamoDB offers no public way to share it
+    return connection

@@ -1,0 +1,102 @@
+"""Fixtures of the fast tests: every one has its own AWS in memory, its own table and its own clock."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+# botocore reads the environment when the first client is made, which may be on import.
+os.environ.update(
+    TABLE_NAME="tradepost-test",
+    SECRET_ID="tradepost-test-signing-key",
+    PUBLIC_URL="https://portal.example",
+    SENDER_ADDRESS="portal@sender.example",
+    MAIL_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/mail",
+    AWS_DEFAULT_REGION="eu-west-1",
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    POWERTOOLS_LOG_LEVEL="WARNING",
+)
+
+import botocore.session
+import pytest
+from botocore.client import BaseClient
+from moto import mock_aws
+
+from tests.support.client import Client
+from tests.support.functions import running
+from tests.support.roles import check
+from tests.support.table import create_table
+from tests.support.world import Shop, open_shop
+from tradepost.aws.secrets import signing_key
+from tradepost.domain import clock
+from tradepost.settings import settings
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """An empty AWS account with the table and the signing key in it."""
+    settings.cache_clear()
+    with mock_aws():
+        client = botocore.session.get_session().create_client("secretsmanager")
+        client.create_secret(Name=os.environ["SECRET_ID"], SecretString="k" * 64)
+        signing_key.cache_clear()
+        create_table()
+        yield
+
+
+@pytest.fixture
+def api(aws: None) -> Client:
+    """A client without a credential."""
+    return Client()
+
+
+@pytest.fixture
+def shop(api: Client) -> Shop:
+    """A store called acme, with a price tier and a customer group."""
+    return open_shop(api)
+
+
+@pytest.fixture(autouse=True)
+def roles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold every AWS call of a function against its role in `template.yaml`."""
+    original = BaseClient._make_api_call
+
+    def checked(self: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        function = running()
+        if function is not None:
+            _record(function, operation, parameters)
+        return original(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", checked)
+
+
+def _record(function, operation, parameters):
+    from tests.support.roles import deeds
+    with open("/tmp/deeds.log","a") as f:
+        for d in deeds(operation, parameters):
+            f.write("\t".join([function,d.action,d.resource,(d.leading_key or "").split("#")[0]])+"\n")
+
+
+class Clock:
+    """A clock that stands still until it is told otherwise."""
+
+    def __init__(self, at: datetime) -> None:
+        """Begin at an instant."""
+        self.at = at
+
+    def __call__(self) -> datetime:
+        """Return the present instant."""
+        return self.at
+
+    def advance(self, **by: float) -> None:
+        """Let time pass: `advance(hours=12)`."""
+        self.at += timedelta(**by)
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that the functions see; it begins now and stands still."""
+    stopped = Clock(clock.now())
+    monkeypatch.setattr(clock, "now", stopped)
+    return stopped

@@ -1,0 +1,158 @@
+"""The store's settings."""
+
+from typing import Any
+
+from tests.support.client import Client
+from tests.support.ordering import send_event
+from tests.support.table import counted_calls, stored
+from tests.support.world import Shop, euros, open_shop
+
+
+def test_settings_that_are_sent_change_and_all_others_stay(shop: Shop) -> None:
+    before = shop.owner.get("/v1/store").json
+    reply = send_event("stores/manage_store.guests_let_in", TOKEN=shop.owner.token, PRICE_TIER=shop.tier_id)
+    assert reply.status == 200
+    branding = {**before["branding"], "display_name": "Acme Wholesale", "colour": "#0b5d3b"}
+    guests = {"enabled": True, "price_tier_id": shop.tier_id}
+    assert reply.json == {**before, "guest_access": guests, "branding": branding, "etag": '"2"'}
+    assert shop.owner.get("/v1/store").json == reply.json
+    (store,) = stored("store")
+    assert (store["branding"], store["version"]) == (branding, 2)
+
+
+EVERYTHING: dict[str, Any] = {
+    "name": "Acme & Søn",
+    "time_zone": "America/St_Johns",
+    "active": False,
+    "auto_approve_resellers": True,
+    "track_activity": True,
+    "branding": {
+        "display_name": "Søn",
+        "logo_url": "https://acme.test/logo.svg",
+        "colour": "#ABCDEF",
+        "reply_to": "sales@acme.test",
+    },
+    "default_landing": "orders",
+    "invitation_days": 3,
+    "offer_days": 365,
+    "override_limits": {"percent": 15, "floor": euros(100)},
+    "domain": "portal.acme.test",
+}
+
+
+def test_every_setting_of_the_contract_can_be_changed(shop: Shop) -> None:
+    channel = shop.owner.post("/v1/reseller-channels", {"name": "Shops"}).json["id"]
+    reply = shop.owner.patch("/v1/store", {**EVERYTHING, "default_channel_id": channel}, etag='"1"')
+    assert reply.status == 200, reply.text
+    assert {name: reply.json[name] for name in EVERYTHING} == EVERYTHING
+    assert reply.json["default_channel_id"] == channel
+    assert (reply.json["slug"], reply.json["currency"]) == ("acme", "EUR")
+
+
+def test_null_empties_what_may_be_empty_within_nested_settings_too(shop: Shop) -> None:
+    shop.owner.patch("/v1/store", EVERYTHING, etag='"1"')
+    change = {"domain": None, "branding": {"logo_url": None}, "override_limits": {"floor": None}}
+    changed = shop.owner.patch("/v1/store", change, etag='"2"').json
+    assert changed["domain"] is None
+    assert changed["branding"] == {**EVERYTHING["branding"], "logo_url": None}
+    assert changed["override_limits"] == {"percent": 15, "floor": None}
+
+
+BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"slug": "new"}, "/slug"),
+    ({"currency": "USD"}, "/currency"),
+    ({"group_tiers": {}}, "/group_tiers"),
+    ({"name": None}, "/name"),
+    ({"name": ""}, "/name"),
+    ({"active": None}, "/active"),
+    ({"active": "yes"}, "/active"),
+    ({"time_zone": "Mars/Olympus"}, "/time_zone"),
+    ({"time_zone": "../../etc/passwd"}, "/time_zone"),
+    ({"guest_access": None}, "/guest_access"),
+    ({"guest_access": {"enabled": True}}, "/guest_access/price_tier_id"),
+    ({"guest_access": {"price_tier_id": "unknown"}}, "/guest_access/price_tier_id"),
+    ({"guest_access": {"price_tier_id": "x" * 2000}}, "/guest_access/price_tier_id"),
+    ({"default_channel_id": "unknown"}, "/default_channel_id"),
+    ({"branding": {"colour": "red"}}, "/branding/colour"),
+    ({"branding": {"colour": None}}, "/branding/colour"),
+    ({"branding": {"logo_url": "http://acme.test/logo.svg"}}, "/branding/logo_url"),
+    ({"branding": {"logo_url": "javascript:alert(1)"}}, "/branding/logo_url"),
+    ({"branding": {"logo_url": "https://acme.test/" + "x" * 500}}, "/branding/logo_url"),
+    ({"branding": {"reply_to": "a@b.test\r\nBcc: x@y.test"}}, "/branding/reply_to"),
+    ({"branding": {"display_name": "a\nb"}}, "/branding/display_name"),
+    ({"invitation_days": 0}, "/invitation_days"),
+    ({"invitation_days": "14"}, "/invitation_days"),
+    ({"invitation_days": True}, "/invitation_days"),
+    ({"offer_days": 366}, "/offer_days"),
+    ({"override_limits": {"percent": 101}}, "/override_limits/percent"),
+    ({"override_limits": {"floor": {"amount": 100, "currency": "USD"}}}, "/override_limits/floor/currency"),
+    ({"override_limits": {"floor": euros(-1)}}, "/override_limits/floor/amount"),
+    ({"domain": "not a domain"}, "/domain"),
+]
+
+
+def test_a_bad_setting_is_named_and_changes_nothing(shop: Shop) -> None:
+    before = stored()
+    for change, pointer in BAD_SETTINGS:
+        reply = shop.owner.patch("/v1/store", change, etag='"1"')
+        assert (reply.status, [error["pointer"] for error in reply.json["errors"]]) == (422, [pointer]), change
+    assert stored() == before
+
+
+def test_guests_cannot_be_left_without_a_tier(shop: Shop) -> None:
+    shop.owner.patch("/v1/store", {"guest_access": {"enabled": True, "price_tier_id": shop.tier_id}}, etag='"1"')
+    before = stored()
+    reply = shop.owner.patch("/v1/store", {"guest_access": {"price_tier_id": None}}, etag='"2"')
+    assert (reply.status, reply.code) == (422, "price_tier_required")
+    assert stored() == before
+
+
+def test_the_tier_of_guests_is_counted_as_used_once(shop: Shop) -> None:
+    for version in (1, 2):
+        change = {"guest_access": {"enabled": True, "price_tier_id": shop.tier_id}}
+        assert shop.owner.patch("/v1/store", change, etag=f'"{version}"').status == 200
+    assert stored("price_tier")[0]["tally"] == 2
+
+
+def test_changing_settings_leaves_the_prices_of_groups_alone(shop: Shop) -> None:
+    assert shop.owner.patch("/v1/store", {"name": "New"}, etag='"1"').status == 200
+    assert stored("store")[0]["group_tiers"] == {shop.group_id: shop.tier_id}
+
+
+def test_a_change_needs_the_present_version(shop: Shop) -> None:
+    before = stored()
+    assert shop.owner.patch("/v1/store", {"name": "New"}).status == 428
+    assert shop.owner.patch("/v1/store", {"name": "New"}, etag='"2"').status == 412
+    assert stored() == before
+
+
+def test_a_tier_of_another_store_cannot_be_pointed_at(shop: Shop, api: Client) -> None:
+    other = open_shop(api, "other")
+    before = stored()
+    reply = other.owner.patch("/v1/store", {"guest_access": {"price_tier_id": shop.tier_id}}, etag='"1"')
+    assert (reply.status, reply.code) == (422, "unknown_price_tier")
+    assert stored() == before
+
+
+def test_a_buyer_neither_sees_nor_changes_settings(shop: Shop) -> None:
+    buyer = shop.join(shop.add_customer())
+    before = stored()
+    assert buyer.get("/v1/store").status == 403
+    assert buyer.patch("/v1/store", {"name": "Mine"}, etag='"1"').status == 403
+    assert stored() == before
+
+
+def test_a_store_that_is_switched_off_is_closed_to_all_but_its_owner(shop: Shop) -> None:
+    buyer = shop.join(shop.add_customer())
+    shop.owner.patch("/v1/store", {"active": False}, etag='"1"')
+    assert buyer.get("/v1/products").code == "store_inactive"
+    assert shop.owner.patch("/v1/store", {"active": True}, etag='"2"').status == 200
+    assert buyer.get("/v1/products").status == 200
+
+
+def test_what_was_changed_is_on_record_and_costs_one_read_and_one_transaction(shop: Shop) -> None:
+    with counted_calls() as calls:
+        shop.owner.patch("/v1/store", {"name": "New", "offer_days": 9}, etag='"1"')
+    assert calls == ["BatchGetItem", "TransactWriteItems"]
+    (line,) = [line for line in stored("audit") if line["action"] == "store:updated"]
+    assert (line["target"], line["details"]) == ("acme", {"fields": ["name", "offer_days"]})

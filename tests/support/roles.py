@@ -1,0 +1,108 @@
+"""The functions' IAM roles, read from `template.yaml` and held against what the functions really do.
+
+moto does not look at roles. So that a role with too little is found before AWS finds it, every AWS call that a function
+makes in a test is checked here against that function's own statements, down to the leading keys of the table.
+"""
+
+import fnmatch
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from tests.support.template import template
+
+_TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+_OTHERS = {
+    "GetSecretValue": ("secretsmanager:GetSecretValue", "SigningKey"),
+    "GetParameter": ("ssm:GetParameter", "PublicUrlParameter"),
+    "SendMessageBatch": ("sqs:SendMessage", "MailQueue"),
+    "SendEmail": ("ses:SendEmail", "identity"),
+    "GetEmailIdentity": ("ses:GetEmailIdentity", "identity"),
+    "GetAccount": ("ses:GetAccount", "*"),
+}
+
+
+class Deed(NamedTuple):
+    """One thing that a role must allow: an action on a resource, and for the table the leading key."""
+
+    action: str
+    resource: str
+    leading_key: str | None = None
+
+
+class NotAllowedError(AssertionError):
+    """The function did what its role does not allow."""
+
+
+def deeds(operation: str, parameters: Mapping[str, Any]) -> Iterator[Deed]:
+    """Return what one AWS call amounts to."""
+    if operation in _OTHERS:
+        yield Deed(*_OTHERS[operation])
+    elif operation == "TransactWriteItems":
+        for action in parameters["TransactItems"]:
+            [(kind, item)] = action.items()
+            key = (item.get("Key") or item["Item"])["pk"]["S"]
+            yield Deed(f"dynamodb:{_TRANSACTION[kind]}", "Table", key)
+    elif operation == "BatchGetItem":
+        for table in parameters["RequestItems"].values():
+            yield from (Deed("dynamodb:BatchGetItem", "Table", key["pk"]["S"]) for key in table["Keys"])
+    elif operation == "Query":
+        index = parameters.get("IndexName")
+        yield Deed("dynamodb:Query", f"Table/{index}" if index else "Table", _partition(parameters))
+    elif operation in {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}:
+        key = (parameters.get("Key") or parameters.get("Item") or {})["pk"]["S"]
+        yield Deed(f"dynamodb:{operation}", "Table", key)
+    else:
+        yield Deed(operation, "unknown")
+
+
+def check(function: str, operation: str, parameters: Mapping[str, Any]) -> None:
+    """Raise `NotAllowedError` if the function's role does not allow a call."""
+    for deed in deeds(operation, parameters):
+        if not any(_allows(statement, deed) for statement in statements(function)):
+            raise NotAllowedError(f"{function} may not {deed.action} on {deed.resource} {deed.leading_key or ''}")
+
+
+@cache
+def logical_ids() -> dict[str, str]:
+    """Return the logical id of each function, by its folder."""
+    functions = template()["Resources"].items()
+    return {
+        resource["Properties"]["CodeUri"].removeprefix("functions/"): name
+        for name, resource in functions
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+@cache
+def statements(function: str) -> tuple[dict[str, Any], ...]:
+    """Return the statements of a function's role, those of shared policies included."""
+    found: list[dict[str, Any]] = []
+    for policy in template()["Resources"][logical_ids()[function]]["Properties"].get("Policies", ()):
+        document = template()["Resources"][policy["Ref"]]["Properties"]["PolicyDocument"] if "Ref" in policy else policy
+        found.extend(document["Statement"])
+    return tuple(found)
+
+
+def _partition(parameters: Mapping[str, Any]) -> str:
+    placeholder = parameters["KeyConditionExpression"].split("=")[1].split()[0].strip("() ")
+    return str(parameters["ExpressionAttributeValues"][placeholder]["S"])
+
+
+def _allows(statement: Mapping[str, Any], deed: Deed) -> bool:
+    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+    if deed.action not in actions:
+        return False
+    if deed.leading_key is None:
+        return True
+    resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    if not any(_is_resource(resource, deed.resource) for resource in resources):
+        return False
+    patterns = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+    return patterns is not None and any(fnmatch.fnmatchcase(deed.leading_key, pattern) for pattern in patterns)
+
+
+def _is_resource(resource: Any, wanted: str) -> bool:
+    if resource == {"Fn::GetAtt": "Table.Arn"}:
+        return wanted == "Table"
+    return bool(wanted.startswith("Table/") and resource == {"Fn::Sub": "${Table.Arn}/index/" + wanted.removeprefix("Table/")})
