@@ -45,7 +45,7 @@ def contract() -> str:
         version="1",
         summary="The back end of a seller's B2B wholesale portal.",
         on_conflict="error",
-        security_schemes={"bearer": {"type": "http", "scheme": "bearer"}},
+        security_schemes={"bearer": HTTPBearer()},
     )
     for name in sorted({route.function for route in routes()}):
         app = load_function(name).app

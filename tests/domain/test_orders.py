@@ -17,6 +17,7 @@ from tradepost.domain.orders import (
     MAX_EDITS,
     MAX_LINES,
     MAX_TOTAL,
+    Deed,
     Move,
     NewOrder,
     Order,
@@ -36,13 +37,21 @@ from tradepost.domain.values import MAX_AMOUNT, MAX_QUANTITY, Price
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OWNER = Party(type="member", id="acme.owner", name="Ola")
 BUYER = Party(type="member", id="acme.buyer.c1", name="Ida")
+BY_STORE, BY_BUYER = Deed(OWNER, OWNER, AT), Deed(BUYER, BUYER, AT)
 MOVES: tuple[Move, ...] = get_args(Move.__value__)
 STATUSES: tuple[OrderStatus, ...] = get_args(OrderStatus.__value__)
 STORE = Store(
-    slug="acme", name="Acme", currency="EUR", time_zone="Europe/Berlin", opened_at=AT, group_tiers={"g1": "t1", "g2": "t2"}
+    slug="acme",
+    name="Acme",
+    currency="EUR",
+    time_zone="Europe/Berlin",
+    opened_at=AT,
+    group_tiers={"g1": "t1", "g2": "t2"},
 )
 HARBOUR = Address(id="a1", street="Harbour Street 5", postal_code="20457", city="Hamburg", country="DE", default_billing=True)
-MARKET = Address(id="a2", label="Shop", street="Market 1", postal_code="10115", city="Berlin", country="DE", default_shipping=True)
+MARKET = Address(
+    id="a2", label="Shop", street="Market 1", postal_code="10115", city="Berlin", country="DE", default_shipping=True
+)
 CUSTOMER = Customer(
     id="c1", store_id="acme", number="C-1", name="Blue Door", group_id="g1", addresses=(HARBOUR, MARKET), created_at=AT
 )
@@ -57,7 +66,10 @@ OPTIONS = CheckoutOptions(
         ShippingMethod(id="parcel", name="Parcel", cost=euro(590)),
         ShippingMethod(id="freight", name="Freight", cost=euro(4900)),
     ),
-    payment_methods=(PaymentMethod(id="net30", name="Invoice", kind="net_terms"), PaymentMethod(id="card", name="Card", kind="instant")),
+    payment_methods=(
+        PaymentMethod(id="net30", name="Invoice", kind="net_terms"),
+        PaymentMethod(id="card", name="Card", kind="instant"),
+    ),
 )
 
 
@@ -71,7 +83,11 @@ def catalogue(*products: Product) -> dict[str, Product]:
 
 
 def new_order(*lines: dict[str, Any], **fields: Any) -> NewOrder:
-    body = {"lines": lines or [{"product_number": "A-1", "quantity": 2}], "shipping_method_id": "parcel", "payment_method_id": "net30"}
+    body = {
+        "lines": lines or [{"product_number": "A-1", "quantity": 2}],
+        "shipping_method_id": "parcel",
+        "payment_method_id": "net30",
+    }
     return NewOrder.model_validate({**body, **fields})
 
 
@@ -79,7 +95,9 @@ def quoted(new: NewOrder, *products: Product, customer: Customer = CUSTOMER) -> 
     return quote(new, store=STORE, customer=customer, products=catalogue(*(products or [product("A-1")])), options=OPTIONS)
 
 
-def an_order(*lines: dict[str, Any], status: OrderStatus = "received", products: tuple[Product, ...] = (), **fields: Any) -> Order:
+def an_order(
+    *lines: dict[str, Any], status: OrderStatus = "received", products: tuple[Product, ...] = (), **fields: Any
+) -> Order:
     order = place(
         quoted(new_order(*lines, **fields), *products),
         order_id="o1",
@@ -87,9 +105,7 @@ def an_order(*lines: dict[str, Any], status: OrderStatus = "received", products:
         customer=CUSTOMER,
         employee_id="acme.buyer.c1",
         source="portal",
-        actor=BUYER,
-        subject=BUYER,
-        at=AT,
+        by=BY_BUYER,
     )
     return order.model_copy(update={"status": status})
 
@@ -102,9 +118,7 @@ def edited(order: Order, *products: Product, customer: Customer | None = CUSTOME
         customer=customer,
         products=catalogue(*(products or [product("A-1")])),
         options=OPTIONS,
-        actor=OWNER,
-        subject=OWNER,
-        at=AT,
+        by=BY_STORE,
     )
 
 
@@ -153,7 +167,7 @@ def test_totals_follow_every_change(
         | ({} if price is None else {"unit_price": {"amount": price, "currency": "EUR"}, "reason": "agreed"})
         for index, quantity, price in after
     }
-    cost = {} if shipping is None else {"shipping_cost": {"amount": shipping, "currency": "EUR"}}
+    cost: dict[str, Any] = {} if shipping is None else {"shipping_cost": {"amount": shipping, "currency": "EUR"}}
     order = an_order(*ordered, products=products)
     changed = edited(order, *products, lines=list(wanted.values()), **cost)
     assert adds_up(changed)
@@ -223,7 +237,8 @@ def test_every_line_that_cannot_be_sold_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "code"), [(["A-1", "DEAR"], "not_priced"), (["A-1", "a-1"], "duplicate_product"), (["OFF"], "unknown_product")]
+    ("numbers", "code"),
+    [(["A-1", "DEAR"], "not_priced"), (["A-1", "a-1"], "duplicate_product"), (["OFF"], "unknown_product")],
 )
 def test_the_code_says_what_is_wrong_with_a_line(numbers: list[str], code: str) -> None:
     unpriced, off = product("DEAR", prices={"t2": euro(1)}), product("OFF", active=False)
@@ -253,7 +268,12 @@ def test_another_price_needs_a_reason_and_both_prices_are_kept() -> None:
         quoted(new_order(line))
     assert (refusal.value.code, refusal.value.faults[0].pointer) == ("reason_required", "/lines/0/reason")
     sold = quoted(new_order({**line, "reason": "Last one"})).lines[0]
-    assert (sold.list_price, sold.unit_price, sold.total.amount, sold.override_reason) == (euro(1000), euro(900), 1800, "Last one")
+    assert (sold.list_price, sold.unit_price, sold.total.amount, sold.override_reason) == (
+        euro(1000),
+        euro(900),
+        1800,
+        "Last one",
+    )
     listed = quoted(new_order({**line, "unit_price": {"amount": 1000, "currency": "EUR"}, "reason": "As listed"})).lines[0]
     assert listed.override_reason is None
 
@@ -263,7 +283,16 @@ def test_another_price_needs_a_reason_and_both_prices_are_kept() -> None:
     [
         ({"shipping_cost": {"amount": 1, "currency": "USD"}}, "/shipping_cost/currency"),
         (
-            {"lines": [{"product_number": "A-1", "quantity": 1, "unit_price": {"amount": 1, "currency": "USD"}, "reason": "x"}]},
+            {
+                "lines": [
+                    {
+                        "product_number": "A-1",
+                        "quantity": 1,
+                        "unit_price": {"amount": 1, "currency": "USD"},
+                        "reason": "x",
+                    }
+                ]
+            },
             "/lines/0/unit_price/currency",
         ),
     ],
@@ -298,7 +327,10 @@ def test_shipping_goes_to_the_billing_address_unless_another_is_named() -> None:
         ({"shipping_method_id": "zz"}, "unknown_shipping_method", "/shipping_method_id"),
         ({"payment_method_id": "zz"}, "unknown_payment_method", "/payment_method_id"),
         (
-            {"billing_address_id": "a1", "billing_address": {"street": "S", "postal_code": "1", "city": "C", "country": "DE"}},
+            {
+                "billing_address_id": "a1",
+                "billing_address": {"street": "S", "postal_code": "1", "city": "C", "country": "DE"},
+            },
             "invalid",
             "/billing_address",
         ),
@@ -388,14 +420,20 @@ def test_a_move_leads_where_the_model_says_or_is_refused(status: OrderStatus, st
     target = legal.get((status, step))
     if target is None:
         with pytest.raises(ConflictError) as refusal:
-            move(order, step, as_buyer=as_buyer, actor=OWNER, subject=OWNER, at=AT)
+            move(order, step, as_buyer=as_buyer, by=BY_STORE)
         assert refusal.value.code == "invalid_transition"
         assert set(refusal.value.extra["allowed_transitions"]) == {each for (at, each) in legal if at == status}  # type: ignore[call-overload]  # a list
     else:
-        moved = move(order, step, as_buyer=as_buyer, actor=OWNER, subject=BUYER, at=AT, note="why")
+        moved = move(order, step, as_buyer=as_buyer, by=Deed(OWNER, BUYER, AT), note="why")
         assert moved.status == target
         entry = moved.history[-1]
-        assert (entry.from_status, entry.to, entry.actor, entry.subject, entry.note) == (status, target, OWNER, BUYER, "why")
+        assert (entry.from_status, entry.to, entry.actor, entry.subject, entry.note) == (
+            status,
+            target,
+            OWNER,
+            BUYER,
+            "why",
+        )
 
 
 class OrderMachine(RuleBasedStateMachine):
@@ -411,9 +449,8 @@ class OrderMachine(RuleBasedStateMachine):
     @rule(step=st.sampled_from(MOVES), as_buyer=st.booleans())
     def try_move(self, step: Move, *, as_buyer: bool) -> None:
         target = (LEGAL_FOR_BUYER if as_buyer else LEGAL_FOR_STORE).get((self.order.status, step))
-        who = BUYER if as_buyer else OWNER
         try:
-            self.order = move(self.order, step, as_buyer=as_buyer, actor=who, subject=who, at=AT)
+            self.order = move(self.order, step, as_buyer=as_buyer, by=BY_BUYER if as_buyer else BY_STORE)
         except ConflictError:
             assert target is None
         else:
@@ -445,7 +482,10 @@ def test_nothing_is_open_after_the_end(*, as_buyer: bool) -> None:
 # Days
 
 
-@given(st.dates(), st.sampled_from(["Europe/Berlin", "Africa/Cairo", "America/Havana", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"]))
+@given(
+    st.dates(),
+    st.sampled_from(["Europe/Berlin", "Africa/Cairo", "America/Havana", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"]),
+)
 def test_days_follow_each_other_without_gap_or_overlap(day: date, zone: str) -> None:
     assert start_of_day(day, zone) <= end_of_day(day, zone)
     if day < date.max:

@@ -4,14 +4,14 @@ import secrets
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, NewAddress, listed
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.ids import new_id, new_invitation_id, readable_number
 from tradepost.domain.invitations import invite, mail_of
 from tradepost.domain.people import Permission
-from tradepost.domain.values import Email, Text, Value
+from tradepost.domain.values import Email, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Caller, make_app
 from tradepost.table.customers import save_customer
@@ -25,11 +25,11 @@ class NewCustomer(Value):
 
     name: Text
     email: Email | None = None
-    group_id: Annotated[str, Field(max_length=60)]
-    price_tier_id: Annotated[str, Field(max_length=60)] | None = None
+    group_id: Reference
+    price_tier_id: Reference | None = None
     addresses: Annotated[list[NewAddress], Field(max_length=MAX_ADDRESSES)] = Field(default_factory=list)
     kind: CustomerKind = "b2b"
-    send_invitation: bool = False
+    send_invitation: StrictBool = False
 
 
 @app.post("/v1/customers", allow=Permission.ADD_CUSTOMERS, status=201)

@@ -39,7 +39,7 @@ def list_customers_of_store(
     store_id = caller.store.id
     bound = ("customers", store_id, q, group_id, status, invitation, kind)
     after = read_cursor(cursor, *bound)
-    if q is None:
+    if q is None or not q.strip():
         where = _filter(group_id, status, invitation, kind)
         rows = list_customers(store_id, limit=limit, after=after, where=where)
         found, following = [row.load(Customer) for row in rows.records], rows.next_position
@@ -55,7 +55,7 @@ def list_customers_of_store(
 @app.get("/v1/customers/<customer_id>", allow=Permission.READ_CUSTOMER, reads=_named)
 def show_customer(customer_id: str, caller: Caller) -> CustomerAnswer:
     """Show one customer; to a buyer, its own."""
-    own = caller.customer and caller.customer.id
+    own = caller.customer_id
     return customer_answer(get_customer(caller.reader, caller.store.id, customer_id, only=own), at=caller.at)
 
 

@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, NewAddress, listed
 from tradepost.domain.errors import Fault, ForbiddenError, InvalidError
 from tradepost.domain.ids import new_id, person_key
 from tradepost.domain.invitations import Invitation, readdress
 from tradepost.domain.people import Permission
-from tradepost.domain.values import Email, Text, Value
+from tradepost.domain.values import Email, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.table.customers import customer_key, get_customer, save_customer
@@ -28,11 +28,11 @@ class CustomerChange(Value):
 
     name: Text | None = None
     email: Email | None = None
-    group_id: Annotated[str, Field(max_length=60)] | None = None
-    price_tier_id: Annotated[str, Field(max_length=60)] | None = None
+    group_id: Reference | None = None
+    price_tier_id: Reference | None = None
     addresses: Annotated[list[NewAddress], Field(max_length=MAX_ADDRESSES)] | None = None
     kind: CustomerKind | None = None
-    active: bool | None = None
+    active: StrictBool | None = None
 
 
 def _named(ask: Ask) -> list[Key]:
@@ -42,7 +42,7 @@ def _named(ask: Ask) -> list[Key]:
 @app.patch("/v1/customers/<customer_id>", allow=Permission.UPDATE_CUSTOMER, reads=_named)
 def update_customer(customer_id: str, change: CustomerChange, caller: Caller) -> CustomerAnswer:
     """Change a customer. A changed e-mail address kills the links sent to the old one; resend the invitation."""
-    own = caller.customer and caller.customer.id
+    own = caller.customer_id
     before = caller.match(get_customer(caller.reader, caller.store.id, customer_id, only=own))
     sent = change.model_fields_set
     if own and sent - BUYERS_FIELDS:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError, UnauthenticatedError
 from tradepost.domain.people import Member, Membership, Role
 from tradepost.domain.stores import Store
@@ -11,6 +12,7 @@ from tradepost.domain.values import Email, Slug, Value
 from tradepost.http.answers import SignedIn
 from tradepost.http.app import ANYONE, Caller, make_app
 from tradepost.http.sign_in import open_session, prove, proven_account
+from tradepost.table.customers import customer_key
 from tradepost.table.people import Person, forget_failures, member_key
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import store_owner
@@ -33,15 +35,29 @@ def log_in(credentials: Credentials, caller: Caller) -> SignedIn:
     """Start a session. A person with places in several stores says in which one."""
     person = prove(credentials.email, credentials.password, caller)
     place = _chosen(person, credentials)
-    read = Reader()
-    read.fetch([store_key(place.store_id), member_key(place.member_id, place.store_id)])
-    store, member = read.get(store_key(place.store_id), Store), read.get(member_key(place.member_id, place.store_id), Member)
-    if member.role is not Role.OWNER:
-        store.must_be_open()
+    store, member = _admitted(place)
     tx = caller.transaction(owner=store_owner(store.id), party=member.party)
     forget_failures(tx, member.person)
     tx.audit("session:started", member.id)
     return open_session(tx, proven_account(person), member, store, caller).commit(tx)
+
+
+def _admitted(place: Membership) -> tuple[Store, Member]:
+    """Return the store and the person's place in it, if it leads anywhere today."""
+    keys = store_key(place.store_id), member_key(place.member_id, place.store_id)
+    customer = customer_key(place.store_id, place.customer_id) if place.customer_id else None
+    read = Reader()
+    read.fetch([*keys, customer] if customer else keys)
+    store, member = read.get(keys[0], Store), read.get(keys[1], Member)
+    if member.role is not Role.OWNER:
+        store.must_be_open()
+    if customer and not read.get(customer, Customer).active:
+        raise _refused()
+    return store, member
+
+
+def _refused() -> UnauthenticatedError:
+    return UnauthenticatedError("invalid_credentials", "The e-mail address or the password is wrong.")
 
 
 def _chosen(person: Person, credentials: Credentials) -> Membership:
@@ -50,7 +66,7 @@ def _chosen(person: Person, credentials: Credentials) -> Membership:
     if credentials.customer_id:
         places = [place for place in places if place.customer_id == credentials.customer_id]
     if not places:
-        raise UnauthenticatedError("invalid_credentials", "The e-mail address or the password is wrong.")
+        raise _refused()
     stores = sorted({place.store_id for place in places})
     if len(stores) > 1:
         raise ConflictError("store_required", "You have accounts in several stores. Say which.", stores=stores)

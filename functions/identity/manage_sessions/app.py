@@ -1,22 +1,23 @@
 """GET /v1/sessions and DELETE /v1/sessions/{id}: where one is signed in, and signing out there."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tradepost.domain.errors import ForbiddenError, NotFoundError
-from tradepost.domain.people import Permission, Session, shortened_address
+from tradepost.domain.ids import split_member_id
+from tradepost.domain.people import Account, Member, Permission, Session, shortened_address
 from tradepost.domain.values import Instant
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor
-from tradepost.table.people import end_sessions, list_sessions_of_member, list_sessions_of_store, session_key
-from tradepost.table.shapes import Key
+from tradepost.table.people import end_sessions, list_sessions_of_member, list_sessions_of_store, member_key, session_key
+from tradepost.table.shapes import ACCOUNT, Key
 
 app = make_app()
 
 
 class SessionAnswer(Answer):
-    """A signed-in device. `address` lacks its last part; `id` ends the session, `of` names whose it is."""
+    """A signed-in device. `address` lacks its last part."""
 
     id: str
     member_id: str
@@ -31,9 +32,26 @@ class SessionAnswer(Answer):
     etag: str
 
 
+class SessionId(NamedTuple):
+    """A session's id as clients see it: it says whose session it is, so that it is found by its id alone."""
+
+    member_id: str
+    session: str
+
+    @classmethod
+    def parse(cls, text: str) -> "SessionId":
+        """Take an id apart; one that is none of ours leads to no session."""
+        member_id, _, session = text.rpartition(".")
+        return cls(member_id, session)
+
+    def __str__(self) -> str:
+        """Spell the id."""
+        return f"{self.member_id}.{self.session}"
+
+
 def _named(ask: Ask) -> list[Key]:
-    session = ask.path["session_id"]
-    return [] if session == "current" else [session_key(ask.store, ask.query.get("member_id") or ask.member, session)]
+    ended = ask.path["session_id"]
+    return [] if ended == "current" else [session_key(ask.store, *SessionId.parse(ended))]
 
 
 @app.get("/v1/sessions", allow=Permission.OWN_PROFILE)
@@ -50,36 +68,53 @@ def list_sessions(
         if not caller.is_owner:
             raise ForbiddenError("forbidden", "Only the owner sees the sessions of the store.")
         rows = list_sessions_of_store(caller.store.id, limit=limit, after=after)
-        sessions, following = [row.load(Session) for row in rows.records], make_cursor(rows.next_position, *bound)
-    else:
-        sessions, following = list_sessions_of_member(caller.store.id, caller.member.id), None
-    # What has run out stays stored until the table's clean-up comes by.
-    live = [session for session in sessions if caller.at < session.expires_at]
-    return Page(items=[_answer(session, caller) for session in live], next_cursor=following)
+        sessions = _live([row.load(Session) for row in rows.records], caller)
+        return Page(items=sessions, next_cursor=make_cursor(rows.next_position, *bound))
+    own = list_sessions_of_member(caller.store.id, caller.member.id)
+    return Page(items=_live(sorted(own, key=lambda session: session.started_at, reverse=True), caller))
 
 
 @app.delete("/v1/sessions/<session_id>", allow=Permission.OWN_PROFILE, precondition=False, reads=_named)
-def end_session(
-    session_id: str,
-    caller: Caller,
-    member_id: Annotated[str | None, Query(max_length=140, description="Whose session it is, if not one's own.")] = None,
-) -> None:
-    """End a session; `current` is the one of this request. The owner may end anybody's, naming the member."""
-    if member_id not in {None, caller.member.id} and not caller.is_owner:
+def end_session(session_id: str, caller: Caller) -> None:
+    """End a session; `current` is the one of this request. The owner may end anybody's."""
+    current = SessionId(caller.member.id, caller.session.id)
+    ended = current if session_id == "current" else SessionId.parse(session_id)
+    if ended.member_id != caller.member.id and not caller.is_owner:
         raise NotFoundError("session")
-    owner = member_id or caller.member.id
-    ended = caller.session.id if session_id == "current" else session_id
-    session = caller.match(caller.reader.get(session_key(caller.store.id, owner, ended), Session))
+    session = caller.match(caller.reader.get(session_key(caller.store.id, *ended), Session))
     tx = caller.transaction()
     end_sessions(tx, caller.store.id, [(session.member_id, session.id)])
     tx.audit("session:ended", session.member_id)
     tx.commit()
 
 
+def _live(sessions: list[Session], caller: Caller) -> list[SessionAnswer]:
+    """Show those that still stand for somebody: a new password or a lost place ends them without touching them.
+
+    What has run out stays stored until the table's clean-up comes by. Other people's sessions take one more batch.
+    """
+    read, store_id = caller.reader, caller.store.id
+    people = {session.member_id: split_member_id(session.member_id) for session in sessions}
+    members = {member: member_key(member, store_id) for member in people}
+    accounts = {member: ACCOUNT.key(person=place.person) for member, place in people.items() if place}
+    read.fetch([*members.values(), *accounts.values()])
+    shown = []
+    for session in sessions:
+        member = read.find(members[session.member_id], Member)
+        account = read.find(accounts[session.member_id], Account)
+        if member and member.status == "active" and account and session.is_live(account, at=caller.at):
+            shown.append(_answer(session, caller))
+    return shown
+
+
 def _answer(session: Session, caller: Caller) -> SessionAnswer:
-    shown = {**session.model_dump(), "address": shortened_address(session.address), "expires_at": session.expires_at}
-    return SessionAnswer.model_validate(
-        {**shown, "current": session.id == caller.session.id, "acting": False, "etag": session.etag}
+    return SessionAnswer.of(
+        session,
+        id=str(SessionId(session.member_id, session.id)),
+        address=shortened_address(session.address),
+        expires_at=session.expires_at,
+        current=session.id == caller.session.id,
+        acting=False,
     )
 
 

@@ -32,8 +32,8 @@ class ResetRequested(Answer):
 @app.post("/v1/password-resets", allow=ANYONE, status=202)
 def request_password_reset(request: ResetRequest, caller: Caller) -> ResetRequested:
     """Ask for a link by mail. The answer tells nothing about the address."""
-    request_reset(request.email, caller)
-    return ResetRequested(detail="If there is an account for this address, a link is on its way. It lives for an hour.")
+    told = "If there is an account for this address, a link is on its way. It lives for an hour."
+    return request_reset(request.email, ResetRequested(detail=told), caller)
 
 
 @app.put("/v1/password-resets/<token>", allow=ANYONE, status=204)

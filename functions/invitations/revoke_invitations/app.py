@@ -17,12 +17,12 @@ from tradepost.table.customers import customer_key
 from tradepost.table.invitations import invitation_key, save_invitation
 from tradepost.table.people import take_place_away
 from tradepost.table.shapes import Key
-from tradepost.table.transaction import Transaction
+from tradepost.table.transaction import MAX_ACTIONS, Transaction
 
 app = make_app()
 
-# Five actions a row: the invitation, its customer, the member, its log-in entry, the audit line.
-ROWS_A_TRANSACTION: Final = 20
+# Five actions a row (the invitation, its customer, the member, its log-in entry, the audit line) and one for the answer.
+ROWS_A_TRANSACTION: Final = (MAX_ACTIONS - 1) // 5
 
 type Ids = Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=MAX_INVITED)]
 type RevocationReason = Literal["not_found", "not_invited", "already_revoked", "conflict"]
@@ -85,7 +85,11 @@ def revoke_selected_invitations(selection: Revocation, caller: Caller) -> Revoca
     ids = list(dict.fromkeys(selection.invitation_ids or selection.customer_ids or ()))
     found = _found(ids, selection, caller)
     results = {id_: _result(id_, invitation) for id_, invitation in found.items()}
-    revocable = [(id_, found[id_]) for id_ in ids if isinstance(found[id_], Invitation) and results[id_].status == "revoked"]
+    revocable = [
+        (id_, invitation)
+        for id_, invitation in found.items()
+        if isinstance(invitation, Invitation) and results[id_].status == "revoked"
+    ]
     *most, last = list(batched(revocable, ROWS_A_TRANSACTION)) or [()]
     for rows in most:
         results |= _revoke_rows(rows, caller)

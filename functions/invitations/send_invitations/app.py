@@ -5,15 +5,16 @@ from datetime import timedelta
 from itertools import batched
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StrictBool, ValidationError
 
 from tradepost.aws.links import invitation_link
 from tradepost.domain.customers import Customer
-from tradepost.domain.errors import ConflictError
+from tradepost.domain.errors import ConflictError, StaleError
 from tradepost.domain.ids import new_invitation_id
 from tradepost.domain.invitations import MAX_INVITED, Invitation, SkipReason, invite, mail_of, reason_to_skip, resend
 from tradepost.domain.people import Permission
 from tradepost.domain.values import Value
+from tradepost.http.answers import InvitationLink
 from tradepost.http.app import Answer, Ask, Caller, make_app
 from tradepost.table.customers import customer_key
 from tradepost.table.invitations import invitation_key, save_invitation
@@ -33,7 +34,7 @@ class InvitationOrder(Value):
 
     customer_ids: Annotated[list[Annotated[str, Field(max_length=60)]], Field(min_length=1, max_length=MAX_INVITED)]
     delivery: Literal["email", "links"] = "email"
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 class InvitationResult(Answer):
@@ -43,7 +44,7 @@ class InvitationResult(Answer):
     status: Literal["invited", "skipped"]
     reason: SkipReason | None = None
     invitation_id: str | None = None
-    link: str | None = None
+    link: InvitationLink | None = None
 
 
 class InvitationResults(Answer):
@@ -77,7 +78,7 @@ def send_invitations(order: InvitationOrder, caller: Caller) -> InvitationResult
     answer = _summary(order, results | _added(tx, last, order))
     try:
         return tx.commit_answering(answer)
-    except ConflictError:
+    except (ConflictError, StaleError):
         for row in last:
             results |= _invite([row], order, caller)
         return caller.transaction().commit_answering(_summary(order, results))
@@ -89,7 +90,8 @@ def _prepared(order: InvitationOrder, caller: Caller, results: dict[str, Invitat
     lifetime = timedelta(days=store.invitation_days)
     keys = [customer_key(store.id, customer_id) for customer_id in dict.fromkeys(order.customer_ids)]
     customers = [customer for key in keys if (customer := read.find(key, Customer))]
-    read.fetch(invitation_key(store.id, told.id) for told in (c.invitation for c in customers) if told and told.state == "pending")
+    told = [customer.invitation for customer in customers if customer.invitation]
+    read.fetch(invitation_key(store.id, each.id) for each in told if each.state_at(caller.at) == "expired")
     for customer in customers:
         reason = reason_to_skip(customer, at=caller.at)
         if reason:
@@ -108,7 +110,7 @@ def _invite(rows: Sequence[Invitee], order: InvitationOrder, caller: Caller) -> 
     results = _added(tx, rows, order)
     try:
         tx.commit()
-    except ConflictError:
+    except (ConflictError, StaleError):
         if len(rows) == 1:
             return {customer.id: _skipped(customer.id, "conflict") for customer, _ in rows}
         return {customer_id: result for row in rows for customer_id, result in _invite([row], order, caller).items()}
@@ -121,7 +123,7 @@ def _added(tx: Transaction, rows: Sequence[Invitee], order: InvitationOrder) -> 
     for customer, prepared in rows:
         by_mail = order.delivery == "email"
         invitation = prepared if by_mail else prepared.model_copy(update={"delivery": "none"})
-        save_invitation(tx, invitation, replacing=customer.invitation and customer.invitation.id)
+        save_invitation(tx, invitation, replacing=customer.invitation.id if customer.invitation else None)
         if by_mail:
             tx.announce(mail_of(invitation))
         link = None if by_mail else invitation_link(invitation)

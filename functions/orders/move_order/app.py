@@ -10,7 +10,7 @@ from tradepost.domain.outbox import OrderMail
 from tradepost.domain.people import Permission
 from tradepost.domain.values import LongText, Value
 from tradepost.http.app import Ask, Caller, make_app
-from tradepost.http.orders import OrderAnswer, order_answer
+from tradepost.http.orders import OrderAnswer, deed, order_answer
 from tradepost.table.orders import get_order, order_key, save_order
 from tradepost.table.shapes import Key
 
@@ -47,11 +47,11 @@ def _named(ask: Ask) -> list[Key]:
 
 
 def _move(step: Move, order_id: str, note: MoveNote | None, caller: Caller) -> OrderAnswer:
-    own = caller.customer and caller.customer.id
+    own = caller.customer_id
     before = caller.match(get_order(caller.reader, caller.store.id, order_id, of_customer=own))
     tx = caller.transaction()
     words = note.note or None if note else None
-    moved = move(before, step, as_buyer=not caller.is_owner, actor=tx.actor, subject=tx.subject, at=tx.at, note=words)
+    moved = move(before, step, as_buyer=not caller.is_owner, by=deed(tx), note=words)
     order = save_order(tx, moved)
     tx.audit(f"order:{DONE[step]}", order.id, before=before.status, after=order.status)
     if step in MAILED:

@@ -9,7 +9,7 @@ from tradepost.domain.orders import NewOrder, Quote, place
 from tradepost.domain.outbox import OrderMail
 from tradepost.domain.people import Permission
 from tradepost.http.app import Caller, make_app
-from tradepost.http.orders import OrderAnswer, new_order_reads, order_answer, order_preview, quoted_for
+from tradepost.http.orders import OrderAnswer, deed, new_order_reads, order_answer, order_preview, quoted_for
 from tradepost.table.orders import add_order
 
 app = make_app()
@@ -19,7 +19,7 @@ NUMBER_ATTEMPTS = 5
 
 @app.post("/v1/orders", allow=Permission.PLACE_ORDERS, status=201, reads=new_order_reads)
 def place_order(new: NewOrder, caller: Caller) -> OrderAnswer:
-    """Place an order. With the `price_hash` of a preview, prices that have moved since are refused and shown instead."""
+    """Place an order. With the `price_hash` of a preview, prices that moved since are shown instead of charged."""
     quoted, customer = quoted_for(new, caller)
     if new.price_hash not in {None, quoted.price_hash}:
         preview = order_preview(quoted).model_dump(mode="json")
@@ -44,9 +44,7 @@ def _place(new: NewOrder, quoted: Quote, customer: Customer, caller: Caller, tak
         customer=customer,
         employee_id=caller.member.id,
         source=new.source,
-        actor=tx.actor,
-        subject=tx.subject,
-        at=tx.at,
+        by=deed(tx),
     )
     order = add_order(tx, order, taken=taken)
     tx.audit("order:placed", order.id, number=order.number, customer_id=order.customer_id, total=order.total.amount)

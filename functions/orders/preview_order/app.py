@@ -10,7 +10,7 @@ app = make_app()
 
 @app.post("/v1/order-previews", allow=Permission.PLACE_ORDERS, idempotent=False, reads=new_order_reads)
 def preview_order(new: NewOrder, caller: Caller) -> OrderPreview:
-    """Show the lines, totals and addresses of an order, and the `price_hash` with which to place it. Changes nothing."""
+    """Show the lines, totals and addresses of an order, and the `price_hash` to place it with. Changes nothing."""
     quoted, _ = quoted_for(new, caller)
     return order_preview(quoted)
 

@@ -4,7 +4,7 @@ from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.orders import OrderChange, edit, must_be_open_to_edits
 from tradepost.domain.people import Permission
 from tradepost.http.app import Ask, Caller, make_app
-from tradepost.http.orders import OrderAnswer, find_products, order_answer, product_keys
+from tradepost.http.orders import OrderAnswer, deed, find_products, order_answer, product_keys
 from tradepost.table.customers import get_customer
 from tradepost.table.orders import get_order, order_key, save_order
 from tradepost.table.shapes import Key
@@ -25,7 +25,7 @@ def _reads(ask: Ask) -> list[Key]:
 @app.patch("/v1/orders/<order_id>", allow=Permission.UPDATE_ORDERS, reads=_reads)
 def update_order(order_id: str, change: OrderChange, caller: Caller) -> OrderAnswer:
     """Change an order that is not confirmed yet; its totals follow. What is not sent stays as it is."""
-    own = caller.customer and caller.customer.id
+    own = caller.customer_id
     before = caller.match(get_order(caller.reader, caller.store.id, order_id, of_customer=own))
     must_be_open_to_edits(before)
     nulls = [Fault(f"/{name}", "must not be null") for name in sorted(change.model_fields_set) if getattr(change, name) is None]
@@ -41,9 +41,7 @@ def update_order(order_id: str, change: OrderChange, caller: Caller) -> OrderAns
         customer=get_customer(caller.reader, caller.store.id, before.customer_id) if picked else None,
         products=find_products(caller.reader, caller.store.id, change.lines or ()),
         options=find_checkout_options(caller.reader, caller.store.id),
-        actor=tx.actor,
-        subject=tx.subject,
-        at=tx.at,
+        by=deed(tx),
     )
     if order == before:
         return order_answer(before, caller)

@@ -11,10 +11,10 @@ from tests.support.ordering import Market, send_event
 from tests.support.table import counted_calls
 
 
-def numbers(client: Client, **query: str) -> list[str]:
+def numbers(client: Client, **query: Any) -> list[str]:
     """Return the order numbers of all pages, in order."""
     found: list[str] = []
-    cursor: dict[str, str] = {}
+    cursor: dict[str, Any] = {}
     while True:
         reply = client.get("/v1/orders", **query, **cursor)
         assert reply.status == 200, reply.text
@@ -142,9 +142,15 @@ def test_days_are_the_stores_and_both_included(market: Market, time: Clock) -> N
     assert numbers(market.login(owner=True), **{"from": "2027-01-09", "to": "2027-01-09"}) == [placed["late"]]
     assert numbers(market.login(owner=True), **{"from": "2027-01-10"}) == [placed["early"]]
     assert numbers(market.login(owner=True), to="2027-01-09") == [placed["late"]]
-    assert numbers(market.login(owner=True), **{"from": "2027-01-09", "to": "2027-01-10"}) == [placed["early"], placed["late"]]
+    assert numbers(market.login(owner=True), **{"from": "2027-01-09", "to": "2027-01-10"}) == [
+        placed["early"],
+        placed["late"],
+    ]
     assert numbers(market.login(owner=True), **{"from": "2027-01-10", "q": "blue"}) == [placed["early"]]
-    assert numbers(market.login(owner=True), **{"from": "0001-01-01", "to": "9999-12-31"}) == [placed["early"], placed["late"]]
+    assert numbers(market.login(owner=True), **{"from": "0001-01-01", "to": "9999-12-31"}) == [
+        placed["early"],
+        placed["late"],
+    ]
 
 
 def test_the_event_for_sam_lists_one_month(market: Market, time: Clock) -> None:

@@ -93,7 +93,10 @@ def test_an_order_keeps_what_it_was_placed_at(market: Market) -> None:
     ("override", "pointer"),
     [
         ({"shipping_cost": euros(0)}, "/shipping_cost"),
-        ({"lines": [{"product_number": "A-1", "quantity": 1, "unit_price": euros(1), "reason": "x"}]}, "/lines/0/unit_price"),
+        (
+            {"lines": [{"product_number": "A-1", "quantity": 1, "unit_price": euros(1), "reason": "x"}]},
+            "/lines/0/unit_price",
+        ),
         ({"lines": [{"product_number": "A-1", "quantity": 1, "reason": "x"}]}, "/lines/0/reason"),
     ],
 )

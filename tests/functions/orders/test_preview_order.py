@@ -20,7 +20,10 @@ def test_a_preview_shows_what_the_order_comes_to_and_writes_nothing(market: Mark
     )
     assert reply.status == 200
     preview = reply.json
-    assert [(line["product_number"], line["total"]) for line in preview["lines"]] == [("A-1", euros(2500)), ("B-2", euros(297))]
+    assert [(line["product_number"], line["total"]) for line in preview["lines"]] == [
+        ("A-1", euros(2500)),
+        ("B-2", euros(297)),
+    ]
     assert [preview[name] for name in ("subtotal", "shipping_cost", "tax", "total")] == [
         euros(2797),
         euros(590),

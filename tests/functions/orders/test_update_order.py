@@ -20,7 +20,9 @@ def test_quantities_change_at_the_price_they_were_ordered_at_and_totals_follow(m
     # Then the line keeps its price and the totals follow
     assert reply.status == 200
     changed = reply.json
-    assert [(line["quantity"], line["unit_price"], line["total"]) for line in changed["lines"]] == [(5, euros(1250), euros(6250))]
+    assert [(line["quantity"], line["unit_price"], line["total"]) for line in changed["lines"]] == [
+        (5, euros(1250), euros(6250))
+    ]
     assert (changed["subtotal"], changed["total"]) == (euros(6250), euros(6840))
     assert changed["etag"] != order["etag"]
     # And the history names who changed what
@@ -41,7 +43,12 @@ def test_quantities_change_at_the_price_they_were_ordered_at_and_totals_follow(m
 def test_a_changed_order_stays_in_every_list(market: Market) -> None:
     order = market.place()
     market.owner.patch(f"/v1/orders/{order['id']}", {"shipping_cost": euros(0)}, etag=order["etag"])
-    for client, query in ((market.owner, {}), (market.buyer, {}), (market.owner, {"q": order["number"]}), (market.buyer, {"q": "blue"})):
+    for client, query in (
+        (market.owner, {}),
+        (market.buyer, {}),
+        (market.owner, {"q": order["number"]}),
+        (market.buyer, {"q": "blue"}),
+    ):
         (listed,) = client.get("/v1/orders", **query).json["items"]
         assert listed["total"] == euros(2797)
 
@@ -158,9 +165,7 @@ def test_only_the_store_changes_orders(market: Market) -> None:
         ({"status": "shipped"}, "invalid", "/status"),
     ],
 )
-def test_a_wrong_change_is_named_and_changes_nothing(
-    market: Market, change: dict[str, Any], code: str, pointer: str
-) -> None:
+def test_a_wrong_change_is_named_and_changes_nothing(market: Market, change: dict[str, Any], code: str, pointer: str) -> None:
     order = market.place()
     before = stored()
     reply = market.owner.patch(f"/v1/orders/{order['id']}", change, etag=order["etag"])

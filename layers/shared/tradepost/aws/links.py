@@ -1,6 +1,7 @@
 """Where the links in mails and answers lead: the portal's public address, and the tokens that belong to it."""
 
 from functools import cache
+from typing import Any
 
 import botocore.session
 
@@ -19,7 +20,7 @@ def public_url() -> str:
     """
     given = settings().public_url
     if not given:
-        client = botocore.session.get_session().create_client("ssm")
+        client: Any = botocore.session.get_session().create_client("ssm")
         given = str(client.get_parameter(Name=settings().public_url_parameter)["Parameter"]["Value"])
     return given.rstrip("/")
 
@@ -27,6 +28,18 @@ def public_url() -> str:
 def invitation_link(invitation: Invitation) -> str:
     """Return the link of an invitation, the same each time until its generation is raised."""
     return f"{public_url()}/i/{link_token(signing_key(), invitation.id, invitation.generation)}"
+
+
+def unsigned(link: str) -> str:
+    """Return an invitation's link as it may be kept: without what proves that it is ours."""
+    return link.rpartition(".")[0]
+
+
+def signed(kept: str) -> str:
+    """Return the whole link again."""
+    address, _, token = kept.rpartition("/")
+    invitation_id, _, generation = token.rpartition(".")
+    return f"{address}/{link_token(signing_key(), invitation_id, int(generation))}"
 
 
 def reset_token(person: str, nonce: str) -> Token:

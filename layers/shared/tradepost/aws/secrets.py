@@ -1,6 +1,7 @@
 """The deployment's signing key: from Secrets Manager, once per process."""
 
 from functools import cache
+from typing import Any
 
 import botocore.session
 
@@ -10,5 +11,5 @@ from tradepost.settings import settings
 @cache
 def signing_key() -> bytes:
     """Return the key that links, cursors and derived tokens are made with."""
-    client = botocore.session.get_session().create_client("secretsmanager")
+    client: Any = botocore.session.get_session().create_client("secretsmanager")
     return str(client.get_secret_value(SecretId=settings().secret_id)["SecretString"]).encode()

@@ -91,8 +91,8 @@ class Customer(Entity):
 
     @property
     def sort_name(self) -> str:
-        """The name that the list is sorted by."""
-        return folded(self.name)
+        """The name that the list is sorted by, as far as fits into a key whatever its letters."""
+        return folded(self.name)[:100]
 
     def address(self, address_id: str, pointer: str) -> Address:
         """Return one of the addresses. Raises `InvalidError` if the customer has none with this id."""

@@ -27,6 +27,14 @@ type Id = Annotated[str, Field(max_length=200)]
 OPEN_TO_EDITS: Final[frozenset[OrderStatus]] = frozenset({"awaiting_approval", "received"})
 
 
+class Deed(NamedTuple):
+    """Who did something, for whom, and when."""
+
+    actor: Party
+    subject: Party
+    at: datetime
+
+
 class Transition(NamedTuple):
     """From where a move leads where. `by_buyer` are the states in which a buyer may make it too."""
 
@@ -54,7 +62,7 @@ class Total(Money):
 
 
 class NewLine(Value):
-    """What is wanted of one product. A `unit_price` other than the listed one needs a `reason`, and the right to set it."""
+    """What is wanted of one product. A `unit_price` other than the listed one needs a `reason` and the right to set it."""
 
     product_number: ProductNumber
     quantity: Quantity
@@ -158,7 +166,7 @@ class Quote(Value):
 
 
 class Order(Entity):
-    """An order, with what it was placed at: prices, names and addresses stay as they were when these change elsewhere."""
+    """An order. Prices, names and addresses stay as they were placed when they change elsewhere."""
 
     entity: ClassVar = "order"
 
@@ -200,10 +208,14 @@ def refuse_overrides(new: NewOrder) -> None:
     for index, line in enumerate(new.lines):
         pointers += [f"/lines/{index}/{name}" for name in ("unit_price", "reason") if getattr(line, name) is not None]
     if pointers:
-        raise ForbiddenError("price_locked", "Prices and shipping costs are the store's to set. Leave them out.", pointers=pointers)
+        raise ForbiddenError(
+            "price_locked", "Prices and shipping costs are the store's to set. Leave them out.", pointers=pointers
+        )
 
 
-def quote(new: NewOrder, *, store: Store, customer: Customer, products: Mapping[str, Product], options: CheckoutOptions) -> Quote:
+def quote(
+    new: NewOrder, *, store: Store, customer: Customer, products: Mapping[str, Product], options: CheckoutOptions
+) -> Quote:
     """Tell what an order comes to. `products` are those that exist, by `number_key`. Raises `InvalidError`."""
     tier_id = store.tier_of(customer.group_id, customer.price_tier_id)
     lines = _lines(new.lines, store, lambda number: _listed(products.get(number_key(number)), tier_id))
@@ -232,9 +244,7 @@ def place(
     customer: Customer,
     employee_id: str,
     source: OrderSource,
-    actor: Party,
-    subject: Party,
-    at: datetime,
+    by: Deed,
 ) -> Order:
     """Turn a quote into an order."""
     return Order(
@@ -247,9 +257,9 @@ def place(
         customer_number=customer.number,
         customer_name=customer.name,
         employee_id=employee_id,
-        actor=actor,
-        subject=subject,
-        placed_at=at,
+        actor=by.actor,
+        subject=by.subject,
+        placed_at=by.at,
     )
 
 
@@ -269,9 +279,7 @@ def edit(
     customer: Customer | None,
     products: Mapping[str, Product],
     options: CheckoutOptions,
-    actor: Party,
-    subject: Party,
-    at: datetime,
+    by: Deed,
 ) -> Order:
     """Change an order, and its totals with it. Nothing changed is the same order.
 
@@ -301,29 +309,25 @@ def edit(
     changed = tuple(name for name in OrderChange.model_fields if getattr(edited, name, None) != getattr(order, name, None))
     if not changed:
         return order
-    entry = HistoryEntry(at=at, actor=actor, subject=subject, from_status=order.status, to=order.status, changed=changed)
+    entry = HistoryEntry(**by._asdict(), from_status=order.status, to=order.status, changed=changed)
     return edited.model_copy(update={"history": (*order.history, entry)})
 
 
 def moves_from(status: OrderStatus, *, as_buyer: bool) -> list[Move]:
     """Return the moves that are open to the store, or to a buyer, in a state."""
     return [
-        move
-        for move, transition in TRANSITIONS.items()
-        if status in (transition.by_buyer if as_buyer else transition.sources)
+        move for move, transition in TRANSITIONS.items() if status in (transition.by_buyer if as_buyer else transition.sources)
     ]
 
 
-def move(
-    order: Order, step: Move, *, as_buyer: bool, actor: Party, subject: Party, at: datetime, note: str | None = None
-) -> Order:
+def move(order: Order, step: Move, *, as_buyer: bool, by: Deed, note: str | None = None) -> Order:
     """Move an order to its next state. Raises `ConflictError` if there is no such move from where it is."""
     possible = moves_from(order.status, as_buyer=as_buyer)
     if step not in possible:
         said = f"An order that is {order.status.replace('_', ' ')} cannot be moved by “{step}”."
         raise ConflictError("invalid_transition", said, order_status=order.status, allowed_transitions=possible)
     target = TRANSITIONS[step].target
-    entry = HistoryEntry(at=at, actor=actor, subject=subject, from_status=order.status, to=target, note=note)
+    entry = HistoryEntry(**by._asdict(), from_status=order.status, to=target, note=note)
     return order.model_copy(update={"status": target, "history": (*order.history, entry)})
 
 
@@ -388,7 +392,9 @@ def _line(wanted: NewLine, offered: _Offered, pointer: str, store: Store) -> Ord
         if price == offered.list_price:
             reason = None
         elif reason is None:
-            raise InvalidError(Fault(f"{pointer}/reason", "is needed for a price other than the listed one"), code="reason_required")
+            raise InvalidError(
+                Fault(f"{pointer}/reason", "is needed for a price other than the listed one"), code="reason_required"
+            )
     elif wanted.reason is not None:
         raise InvalidError(Fault(f"{pointer}/reason", "explains a unit_price, and there is none"))
     return OrderLine(
@@ -417,7 +423,9 @@ def _total(amounts: Iterable[int], currency: str, pointer: str) -> Total:
     return Total(amount=amount, currency=currency)
 
 
-def _address(customer: Customer | None, address_id: str | None, custom: PostalAddress | None, name: str) -> PostalAddress | None:
+def _address(
+    customer: Customer | None, address_id: str | None, custom: PostalAddress | None, name: str
+) -> PostalAddress | None:
     if address_id is not None and custom is not None:
         raise InvalidError(Fault(f"/{name}", f"is given twice: send {name} or {name}_id"))
     if address_id is None or customer is None:
@@ -429,7 +437,9 @@ def _default_billing(customer: Customer) -> PostalAddress:
     for address in customer.addresses:
         if address.default_billing:
             return _postal(address)
-    raise InvalidError(Fault("/billing_address", "is required: this customer has no address yet"), code="billing_address_required")
+    raise InvalidError(
+        Fault("/billing_address", "is required: this customer has no address yet"), code="billing_address_required"
+    )
 
 
 def _postal(address: PostalAddress) -> PostalAddress:

@@ -51,9 +51,10 @@ def check_password(password: str, *, pointer: str = "/password", personal: tuple
 def password_matches(password: str, password_hash: str | None) -> bool:
     """Tell whether a password is the one; without a hash it takes as long and says no."""
     try:
-        return _hasher().verify(password_hash or _nobodys_hash(), _normal(password)) and password_hash is not None
+        _hasher().verify(password_hash or _nobodys_hash(), _normal(password))
     except VerificationError:
         return False
+    return password_hash is not None
 
 
 def _normal(password: str) -> str:

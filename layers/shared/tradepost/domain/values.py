@@ -30,8 +30,9 @@ def clean_text(value: str, *, multiline: bool = False) -> str:
 
 
 def _unprintable(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category in {"Cc", "Cs", "Co", "Cn"} or character in "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+    # Unassigned characters pass: they are the emoji and scripts of a Unicode that is newer than this Python.
+    no_character = ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef"
+    return no_character or unicodedata.category(character) in {"Cc", "Cs", "Co"} or character in "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 
 
 def _clean_lines(value: str) -> str:
@@ -39,7 +40,8 @@ def _clean_lines(value: str) -> str:
 
 
 def _not_empty(value: str) -> str:
-    if not value:
+    # Characters without a look, such as joiners, do not make a name.
+    if all(unicodedata.category(character) in {"Cf", "Zs"} for character in value):
         raise ValueError("must not be empty")
     return value
 

@@ -4,14 +4,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer, SerializationInfo
 
+from tradepost.aws.links import unsigned
 from tradepost.domain.customers import Address, Customer, CustomerKind, Delivery, InvitationState, ResellerSummary
 from tradepost.domain.invitations import Invitation
 from tradepost.domain.people import Member, Party, Role
 from tradepost.domain.stores import Branding, GuestAccess, OverrideLimits, Store
 from tradepost.domain.values import Instant, Price
 from tradepost.http.app import Answer
+from tradepost.table.transaction import KEPT
+
+
+def _link(link: str, info: SerializationInfo) -> str:
+    return unsigned(link) if info.context == KEPT else link
+
+
+type InvitationLink = Annotated[str, PlainSerializer(_link, return_type=str)]
+"""A link that an answer shows as `link`: of the answer that is kept for retries, its secret part is left out."""
 
 
 class MemberBrief(Answer):
@@ -135,7 +145,7 @@ class InvitationAnswer(Answer):
     expires_at: Instant
     accepted_at: Instant | None
     revoked_at: Instant | None
-    link: str | None
+    link: InvitationLink | None
     etag: str
 
 

@@ -29,6 +29,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, ConfigDict
 
+from tradepost.aws.links import signed
 from tradepost.aws.secrets import signing_key
 from tradepost.domain import errors
 from tradepost.domain.errors import DomainError
@@ -135,7 +136,7 @@ class App(APIGatewayRestResolver):
         key = (method, rule)
         self.rules[key] = Rule(allow, status, guests, precondition, idempotent, reads)
         self.media[key] = accepts
-        security = [] if allow == ANYONE else [{"bearer": []}]
+        security: list[dict[str, list[str]]] = [] if allow == ANYONE else [{"bearer": []}]
         return self.route(rule, method, status_code=status, security=security, **documentation)
 
     def handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -241,13 +242,20 @@ def _dressed(response: Response[Any], facts: RequestFacts) -> Response[Any]:
 
 
 def _replayed(facts: RequestFacts, kept: KeptAnswer) -> Response[Any]:
-    body = dict(kept.body)
+    body: dict[str, Any] = _with_links(kept.body)
     if kept.token_seed:
         token = derived_token(
             signing_key(), "session", kept.token_seed.member_id, kept.token_seed.session, facts.headers["idempotency-key"]
         )
         (body["session"] if "session" in body else body)["token"] = str(token)
     return _dressed(Response(kept.status, JSON, body, {"Idempotent-Replayed": "true"}), facts)
+
+
+def _with_links(kept: Any) -> Any:
+    """Return a kept answer with its links whole again, which are kept without their secret part."""
+    if isinstance(kept, Mapping):
+        return {name: signed(part) if name == "link" and part else _with_links(part) for name, part in kept.items()}
+    return [_with_links(part) for part in kept] if isinstance(kept, list) else kept
 
 
 def _unexpected(error: Exception) -> Response[str]:

@@ -116,6 +116,11 @@ class CallerInfo:
         return self._customer
 
     @property
+    def customer_id(self) -> str | None:
+        """The one customer that a buyer may see; None for those who see the store's."""
+        return self._customer.id if self._customer else None
+
+    @property
     def is_owner(self) -> bool:
         """Whether the caller runs the store."""
         return self._member is not None and self._member.role is Role.OWNER

@@ -9,6 +9,7 @@ from tradepost.domain.catalog import Product, number_key
 from tradepost.domain.customers import Customer, PostalAddress
 from tradepost.domain.errors import Fault, InvalidError, NotFoundError
 from tradepost.domain.orders import (
+    Deed,
     HistoryEntry,
     Move,
     NewLine,
@@ -30,6 +31,7 @@ from tradepost.table.products import product_key
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key, find_checkout_options
+from tradepost.table.transaction import Transaction
 
 
 class OrderPreview(Answer):
@@ -94,6 +96,11 @@ def order_answer(order: Order, caller: CallerInfo, *, with_lines: bool = True) -
             "allowed_transitions": moves_from(order.status, as_buyer=not caller.is_owner),
         }
     )
+
+
+def deed(tx: Transaction) -> Deed:
+    """Return who a transaction writes for: what orders keep of it."""
+    return Deed(tx.actor, tx.subject, tx.at)
 
 
 def order_preview(quoted: Quote) -> OrderPreview:

@@ -1,6 +1,7 @@
 """Lists: opaque cursors that cannot be forged or carried over to another list, and pages that cost one query."""
 
 import base64
+import hmac
 import json
 
 from tradepost.aws.secrets import signing_key
@@ -15,7 +16,7 @@ def read_cursor(cursor: str | None, *bound_to: str | None) -> Position | None:
     if cursor is None:
         return None
     payload, _, signature = cursor.partition(".")
-    if signature != _signature(payload, bound_to):
+    if not hmac.compare_digest(signature.encode(), _signature(payload, bound_to).encode()):
         raise BadRequestError("invalid_cursor", "This cursor does not belong to this list. Begin again without one.")
     position: Position = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return position

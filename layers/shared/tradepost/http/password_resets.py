@@ -3,6 +3,8 @@
 import hmac
 from secrets import token_hex
 
+from pydantic import BaseModel
+
 from tradepost.aws.links import reset_token
 from tradepost.domain.errors import ConflictError, GoneError, NotFoundError, StaleError
 from tradepost.domain.ids import Token, digest, parse_token, person_key
@@ -14,20 +16,22 @@ from tradepost.table.people import find_person, forget_failures, remove_reset, s
 from tradepost.table.shapes import person_owner
 
 
-def request_reset(email: str, caller: CallerInfo) -> None:
-    """Mail a link to an address, if there is an account behind it and the last link is a minute old."""
-    person = find_person(person_key(email))
+def request_reset[A: BaseModel](email: str, answer: A, caller: CallerInfo) -> A:
+    """Mail a link to an address, if there is an account behind it and the last link is a minute old.
+
+    The answer is kept for retries either way, so that neither they nor the time it takes tell whether there is one.
+    """
+    key = person_key(email)
+    person = find_person(key)
     just_now = person.reset is not None and caller.at < person.reset.requested_at + RESET_PAUSE
-    if person.account is None or just_now:
-        return
-    nonce = token_hex(16)
-    key = person.account.person
-    reset = PasswordReset(nonce=nonce, digest=digest(reset_token(key, nonce).secret), requested_at=caller.at)
     tx = caller.transaction(owner=person_owner(key))
-    save_reset(tx, key, reset)
-    tx.announce(PasswordResetMail(person=key, nonce=nonce))
-    tx.audit("password_reset:requested", key)
-    tx.commit()
+    if person.account and not just_now:
+        nonce = token_hex(16)
+        reset = PasswordReset(nonce=nonce, digest=digest(reset_token(key, nonce).secret), requested_at=caller.at)
+        save_reset(tx, key, reset)
+        tx.announce(PasswordResetMail(person=key, nonce=nonce))
+        tx.audit("password_reset:requested", key)
+    return tx.commit_answering(answer)
 
 
 def reset_of(token: str, caller: CallerInfo) -> Account:

@@ -66,7 +66,7 @@ def _pointer(location: tuple[str | int, ...]) -> str:
     place, *path = location
     if place == "query":
         return "?" + ".".join(str(step) for step in path)
-    return "/" + "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def _words(finding: dict[str, Any]) -> str:

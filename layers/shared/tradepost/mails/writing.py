@@ -53,6 +53,8 @@ def _invitation(read: Reader, message: InvitationMail) -> Mail | None:
     if invitation.state != "pending" or invitation.generation != message.generation:
         return None
     customer = read.get(customer_key(store.id, invitation.customer_id), Customer)
+    if not customer.active:
+        return None
     told = values.invitation_values(store, invitation, company=customer.name, link=invitation_link(invitation))
     return _from_store(store, invitation.email, "invitation_renewed" if message.renewed else "invitation", told)
 

@@ -60,7 +60,7 @@ def list_orders(
     limit: int,
     after: Position | None,
 ) -> Rows:
-    """Return a page of a store's or one customer's orders from `begin` until before `end`, newest first, with one Query."""
+    """Return a page of a store's or a customer's orders from `begin` until before `end`, newest first. One Query."""
     words = words_of(text)
     if text is not None and not words:
         return Rows([], None)

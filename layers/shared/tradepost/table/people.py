@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pynamodb.expressions.operand import Path
 
+from tradepost.domain.clock import stamp
 from tradepost.domain.ids import digest, split_member_id
 from tradepost.domain.people import (
     FAILURE_WINDOW,
@@ -101,7 +102,7 @@ def start_session(tx: Transaction, member: Member, secret: str, *, at: datetime,
         device=device,
         address=address,
     )
-    listed = SESSION.index1(store=member.store_id, started_at=at.isoformat(), session=session.id)
+    listed = SESSION.index1(store=member.store_id, started_at=stamp(at), session=session.id)
     record = Record.of(session_key(member.store_id, member.id, session.id), session, index1=listed)
     record.expires_at = int(session.expires_at.timestamp())
     tx.save(record)

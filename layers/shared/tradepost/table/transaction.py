@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
@@ -24,6 +24,8 @@ from tradepost.domain.values import Entity, Value
 from tradepost.table.shapes import AUDIT, CLAIM, OUTBOX, REPLAY, Key
 
 MAX_ACTIONS = 100
+KEPT = "kept"
+"""The context in which an answer is written down for retries: what is secret in it leaves itself out."""
 REPLAY_LIFETIME = timedelta(days=1)
 _ATTEMPTS = 6
 
@@ -61,7 +63,7 @@ class _Step(NamedTuple):
     record: Record
     condition: Condition | None
     otherwise: Exception | None
-    actions: list[Action]
+    actions: Sequence[Action]
 
 
 @dataclass
@@ -101,7 +103,7 @@ class Transaction:
         self._puts.append(_Step(record, None, None, []))
 
     def update(
-        self, key: Key, actions: list[Action], *, condition: Condition | None = None, otherwise: DomainError | None = None
+        self, key: Key, actions: Sequence[Action], *, condition: Condition | None = None, otherwise: DomainError | None = None
     ) -> None:
         """Change single attributes of an item."""
         self._amend(_Step(_at(key), condition, otherwise, actions))
@@ -156,7 +158,7 @@ class Transaction:
 
     def commit_answering[A: BaseModel](self, answer: A) -> A:
         """Write everything together with the answer, and return the answer."""
-        self.answer(answer.model_dump(mode="json"))
+        self.answer(answer.model_dump(mode="json", context=KEPT))
         self.commit()
         return answer
 
@@ -205,7 +207,7 @@ class Transaction:
             for put in self._puts:
                 batch.save(put.record, condition=put.condition)
             for update in self._updates:
-                batch.update(update.record, actions=update.actions, condition=update.condition)
+                batch.update(update.record, actions=list(update.actions), condition=update.condition)
 
     def _refusal(self, error: TransactWriteError) -> Exception | None:
         steps = [step for steps in self._in_order() for step in steps]

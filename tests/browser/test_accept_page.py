@@ -1,0 +1,195 @@
+"""The pages that invited people see, in a real browser: by keyboard, on a phone, in the dark and without JavaScript."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import Clock
+from tests.support.client import Client
+from tests.support.server import serving
+from tests.support.table import stored
+from tests.support.world import PASSWORD, Shop
+from tradepost.mails.rendering import render_mail
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+LONG = "Kindergartenbedarfsgroßhandelsgesellschaft & Söhne, gegründet 1871 👩‍👩‍👧‍👦 شركة الباب الأزرق"
+COLOURS = ["#1f4f46", "#ffffff", "#000000", "#ffe600", "#7a7a7a"]
+
+# Every element with text of its own: the contrast of its colour to what is painted behind it.
+POOR_CONTRAST = """() => {
+  const parse = (css) => css.match(/[0-9.]+/g).map(Number);
+  const linear = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return matchMedia("(prefers-color-scheme: dark)").matches ? [18, 18, 18] : [255, 255, 255];
+  };
+  const poor = [];
+  for (const element of document.body.querySelectorAll("*")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const shown = element.getClientRects().length && getComputedStyle(element).opacity !== "0";
+    if (!shown || !(own || ["INPUT", "SELECT"].includes(element.tagName))) continue;
+    const [one, other] = [luminance(parse(getComputedStyle(element).color)), luminance(behind(element))].sort((a, b) => a - b);
+    const ratio = (other + 0.05) / (one + 0.05);
+    if (ratio < 4.5) poor.push(`${element.tagName} ${element.textContent.trim().slice(0, 40)} ${ratio.toFixed(2)}`);
+  }
+  return poor;
+}"""
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+SMALL_TARGETS = """() => [...document.querySelectorAll("input, select, button, a.button")]
+  .filter((element) => element.getBoundingClientRect().height < 44).map((element) => element.outerHTML)"""
+UNLABELLED = """() => [...document.querySelectorAll("input, select, textarea")]
+  .filter((element) => !element.labels.length || !element.labels[0].textContent.trim()).map((element) => element.outerHTML)"""
+FOCUSED = "() => document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
+OUTLINE = "() => parseFloat(getComputedStyle(document.activeElement).outlineWidth)"
+
+type Visit = Callable[..., AbstractContextManager["Page"]]
+
+
+@pytest.fixture
+def base(aws: None) -> Iterator[str]:
+    """The functions behind a server, below a stage as API Gateway has one."""
+    with serving("/live") as address:
+        yield address
+
+
+@pytest.fixture
+def visit(browser: "Browser", base: str) -> Visit:
+    """A visitor without JavaScript; whatever the page's policy refuses fails the test."""
+
+    @contextmanager
+    def visiting(path: str, *, width: int = 360, scheme: str = "light") -> "Iterator[Page]":
+        options: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+        visitor = browser.new_context(java_script_enabled=False, **options)
+        page = visitor.new_page()
+        refused: list[str] = []
+        page.on("console", lambda message: refused.append(message.text) if "Refused" in message.text else None)
+        page.goto(base + path)
+        yield page
+        visitor.close()
+        assert refused == []
+
+    return visiting
+
+
+@pytest.fixture
+def token(shop: Shop) -> str:
+    """A link to a customer with an address."""
+    return shop.invite(shop.add_customer()["id"])
+
+
+def brand(shop: Shop, **branding: Any) -> None:
+    store = shop.owner.get("/v1/store").json
+    assert shop.owner.patch("/v1/store", {"branding": branding}, etag=store["etag"]).status == 200
+
+
+def test_a_person_joins_by_keyboard_on_a_phone_without_javascript(visit: Visit, shop: Shop, token: str, api: Client) -> None:
+    with visit(f"/i/{token}") as page:
+        # Given somebody who only uses the keyboard: the order is that of the page, and the place is always to be seen
+        stops = []
+        for _ in range(9):
+            page.keyboard.press("Tab")
+            stops.append(page.evaluate(FOCUSED))
+            assert page.evaluate(OUTLINE) >= 3
+            if stops[-1] == "street":
+                page.keyboard.press("ControlOrMeta+a")
+                page.keyboard.type("Quay 7")
+            if stops[-1] == "name":
+                page.keyboard.type("Ida Holm")
+            if stops[-1] == "password":
+                page.keyboard.type(PASSWORD)
+        assert stops == ["company", "street", "postal_code", "city", "region", "country", "name", "email", "password"]
+        # When it presses Enter
+        page.keyboard.press("Enter")
+        # Then it has joined, and going back does no harm
+        assert page.get_by_role("heading", level=1).inner_text().endswith("Welcome to Acme")
+        page.reload()
+        assert page.get_by_role("heading", level=1).inner_text().endswith("This invitation has been accepted")
+    (customer,) = stored("customer")
+    assert (customer["addresses"][0]["street"], customer["invitation"]["state"]) == ("Quay 7", "accepted")
+    assert api.post("/v1/sessions", {"email": "buyer@bluedoor.test", "password": PASSWORD}).status == 201
+
+
+def test_mistakes_take_the_focus_lead_to_their_fields_and_lose_nothing(visit: Visit, token: str) -> None:
+    with visit(f"/i/{token}") as page:
+        page.get_by_label("City").fill("Altona")
+        page.get_by_label("Street and number").fill("")
+        page.get_by_label("Password").fill("too short")
+        page.get_by_role("button", name="Accept the invitation").click()
+        # The summary has the focus, and is announced
+        assert page.evaluate(FOCUSED) == "summary"
+        assert page.get_by_role("alert").is_visible()
+        # Its links lead to the fields, which say what is wrong
+        page.get_by_role("link", name="Street and number must not be empty.").click()
+        assert page.evaluate("() => document.querySelector(':target').id") == "street"
+        street = page.get_by_role("textbox", name="Street and number")
+        assert street.get_attribute("aria-invalid") == "true"
+        assert page.locator(f"#{(street.get_attribute('aria-describedby') or '').split()[-1]}").inner_text() == "Street and number must not be empty."
+        assert page.get_by_label("City").input_value() == "Altona"
+        assert page.get_by_label("Password").input_value() == ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("colour", COLOURS)
+def test_everything_is_readable_in_every_brand_colour(visit: Visit, shop: Shop, token: str, colour: str, scheme: str) -> None:
+    brand(shop, colour=colour, reply_to="sales@acme.test")
+    for width in (360, 1280):
+        with visit(f"/i/{token}", width=width, scheme=scheme) as page:
+            assert page.evaluate(POOR_CONTRAST) == []
+            page.get_by_role("button").click()
+            assert page.evaluate(POOR_CONTRAST) == []
+    with visit("/i/nothing", scheme=scheme) as page:
+        assert page.evaluate(POOR_CONTRAST) == []
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_long_names_never_scroll_sideways_and_everything_is_large_enough_to_touch(visit: Visit, shop: Shop, width: int) -> None:
+    brand(shop, display_name=LONG, reply_to=f"{'a' * 60}@{'b' * 60}.test")
+    token = shop.invite(shop.add_customer("W" * 200, f"{'c' * 60}@{'d' * 60}.test")["id"])
+    with visit(f"/i/{token}", width=width) as page:
+        for _ in range(2):
+            assert page.evaluate(OVERFLOW) <= 0
+            assert page.evaluate(SMALL_TARGETS) == []
+            assert page.evaluate(UNLABELLED) == []
+            page.get_by_role("button").click()
+
+
+def test_a_dead_link_offers_a_new_one_that_a_press_of_the_button_sends(visit: Visit, token: str, time: Clock) -> None:
+    time.advance(days=14)
+    with visit(f"/i/{token}") as page:
+        assert page.evaluate(OVERFLOW) <= 0
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.get_by_role("heading", level=1).inner_text().endswith("Look into your mailbox")
+    assert [item["message"]["renewed"] for item in stored("outbox") if item["message"]["type"] == "invitation"].count(True) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_invitation_mail_is_readable_on_a_phone(browser: "Browser", scheme: Any) -> None:
+    look = {"name": LONG, "colour": "#ffe600", "logo_url": None, "reply_to": "sales@acme.test"}
+    written = render_mail(
+        "invitation",
+        {
+            "store": look,
+            "company": "W" * 200,
+            "email": f"{'c' * 60}@{'d' * 60}.test",
+            "link": "https://portal.example/i/" + "x" * 90,
+            "expires_on": "6 December 2026",
+            "expires_at": "6 December 2026, 14:30 CET",
+        },
+    )
+    reader = browser.new_context(viewport={"width": 360, "height": 800}, color_scheme=scheme)
+    page = reader.new_page()
+    page.set_content(written.html)
+    assert page.evaluate(OVERFLOW) <= 0
+    assert page.evaluate(POOR_CONTRAST) == []
+    reader.close()

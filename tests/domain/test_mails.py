@@ -1,0 +1,292 @@
+"""The mails in words: HTML and plain text say the same, and nothing that a store or a person is called can change that."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from liquid.exceptions import LiquidError
+from pydantic import ValidationError
+
+from tests.support.html import HtmlPage
+from tradepost.domain.colours import contrast
+from tradepost.domain.customers import PostalAddress
+from tradepost.domain.invitations import Invitation
+from tradepost.domain.orders import HistoryEntry, Order, OrderLine, Total
+from tradepost.domain.people import SYSTEM, Account, Member, Role
+from tradepost.domain.stores import Branding, Store
+from tradepost.domain.values import Price
+from tradepost.mails import rendering
+from tradepost.mails.rendering import MailText, render_mail
+from tradepost.mails.values import (
+    TEMPLATES,
+    invitation_values,
+    order_values,
+    password_changed_values,
+    password_reset_values,
+    variables_of,
+    welcome_values,
+)
+
+AT = datetime(2026, 12, 6, 13, 30, tzinfo=UTC)
+LINK = "https://portal.example/i/acme.01k9.1.abc?a=1&b=2"
+HOSTILE = "<script>alert(1)</script>\"'&{{ company }}{% raw %}"
+
+
+def store(**branding: Any) -> Store:
+    return Store(
+        slug="acme",
+        name="Acme",
+        currency="EUR",
+        time_zone="Europe/Berlin",
+        opened_at=AT,
+        domain="order.acme.test",
+        branding=Branding.model_validate(branding),
+    )
+
+
+def price(amount: int) -> Price:
+    return Price(amount=amount, currency="EUR")
+
+
+def total(amount: int) -> Total:
+    return Total(amount=amount, currency="EUR")
+
+
+def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[str, Any]:
+    """Return what a mail knows, with everybody and everything in it called the same."""
+    shop = store(**({"display_name": called} | branding))
+    if name.startswith("invitation"):
+        offer = Invitation(
+            id="acme.01",
+            store_id="acme",
+            email="ida@bluedoor.test",
+            name=called,
+            customer_id="c",
+            created_at=AT,
+            created_by=SYSTEM,
+            announced_at=AT,
+            expires_at=AT,
+        )
+        return invitation_values(shop, offer, company=called, link=LINK)
+    if name == "welcome":
+        member = Member(
+            id="m", store_id="acme", person="p", role=Role.BUYER, name=called, email="ida@bluedoor.test", joined_at=AT
+        )
+        return welcome_values(shop, member, company=called)
+    account = Account(
+        person="p", email="ida@bluedoor.test", name=called, password_hash="", sessions_valid_from=AT, created_at=AT
+    )
+    if name == "password_reset":
+        return password_reset_values(account, link=LINK, requested_at=AT)
+    if name == "password_changed":
+        return password_changed_values(account, changed_at=AT)
+    return order_values(shop, order(called), name=called, company=called)
+
+
+def order(called: str) -> Order:
+    address = PostalAddress(company=called, street=called, postal_code="20457", city=called, country="DE")
+    line = OrderLine(
+        product_number="TEA-1", name=called, quantity=12, list_price=price(1850), unit_price=price(1850), total=total(22200)
+    )
+    step = HistoryEntry(at=AT, actor=SYSTEM, subject=SYSTEM, from_status="in_progress", to="shipped", note=called)
+    return Order(
+        id="o",
+        store_id="acme",
+        number="O-7Q4K9D",
+        status="shipped",
+        source="portal",
+        customer_id="c",
+        customer_number="C-1",
+        customer_name=called,
+        employee_id="m",
+        actor=SYSTEM,
+        subject=SYSTEM,
+        price_tier_id=None,
+        billing_address=address,
+        shipping_address=address,
+        lines=(line,),
+        subtotal=total(22200),
+        shipping_cost=price(590),
+        tax=price(0),
+        total=total(22790),
+        shipping_method_id="s",
+        shipping_method_name=called,
+        payment_method_id="p",
+        payment_method_name=called,
+        payment_kind="net_terms",
+        placed_at=AT,
+        history=(step,),
+    )
+
+
+def mail(name: str, **how: Any) -> MailText:
+    return render_mail(name, values(name, **how))
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_mail_says_who_writes_in_both_parts_and_has_a_subject_of_one_line(name: str) -> None:
+    written = mail(name)
+    page = HtmlPage(written.html)
+    sender = "Tradepost" if name.startswith("password") else "Blue Door"
+    assert written.subject
+    assert written.subject == written.subject.strip()
+    assert "\n" not in written.subject
+    assert page.title == written.subject
+    assert sender in page.text
+    assert sender in written.text
+    assert page.heading in words(written.text)
+    assert "{{" not in written.html + written.text
+    assert "None" not in written.html + written.text
+    assert written.text.endswith("\n")
+    assert "\n\n\n" not in written.text
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_button_leads_where_both_parts_spell_it_out(name: str) -> None:
+    written = mail(name)
+    page = HtmlPage(written.html)
+    links = [link["href"] for link in page.all("a") if link["class"] == "button"]
+    assert links == {
+        "invitation": [LINK],
+        "invitation_renewed": [LINK],
+        "password_reset": [LINK],
+        "password_changed": [],
+    }.get(name, ["https://order.acme.test/"])
+    for link in links:
+        assert link in [anchor.text for anchor in page.all("a") if anchor["class"] != "button"]
+        assert link in written.text.split()
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_hostile_names_are_shown_as_they_are_spelled(name: str) -> None:
+    written = mail(name, called=HOSTILE)
+    page = HtmlPage(written.html)
+    assert page.all("script") == []
+    assert "<script" not in written.html
+    assert HOSTILE in page.text
+    assert HOSTILE in written.text
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("called", ["شركة الباب الأزرق", "👩‍👩‍👧‍👦 Blumen", "x" * 200])
+def test_unusual_names_arrive_whole(name: str, called: str) -> None:
+    written = mail(name, called=called)
+    assert called in HtmlPage(written.html).text
+    assert called in written.text
+    if called in written.subject:
+        assert HtmlPage(written.html).title == written.subject
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_subject_cannot_write_a_header(name: str) -> None:
+    hostile = "Acme\r\nBcc: all@acme.test\x00\u2028\x85"
+    known = dict(values(name))
+    if "store" in known:
+        known["store"] = {**known["store"], "name": hostile}
+    if "company" in known:
+        known["company"] = hostile
+    subject = render_mail(name, known).subject
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", subject)
+
+
+def test_an_invitation_says_what_for_until_when_and_what_if_not() -> None:
+    written = mail("invitation", called="Acme & Söhne")
+    assert written.subject == "Acme & Söhne invites Acme & Söhne to order online"
+    for part in (HtmlPage(written.html).text, words(written.text)):
+        assert "The invitation is for ida@bluedoor.test and can be accepted until 6 December 2026, 14:30 CET." in part
+        assert "Without you, nothing happens." in part
+
+
+def test_a_renewed_invitation_says_that_its_link_is_the_one_that_works() -> None:
+    assert mail("invitation_renewed").subject == "Your new link from Blue Door"
+    assert "This is the one that works now" in mail("invitation_renewed").text
+
+
+def test_a_reset_says_how_long_its_link_lives() -> None:
+    assert "The link works once, until 6 December 2026, 14:30 UTC." in words(mail("password_reset").text)
+
+
+@pytest.mark.parametrize(
+    ("event", "subject"),
+    [
+        ("placed", "We have received your order O-7Q4K9D"),
+        ("confirmed", "Your order O-7Q4K9D is confirmed"),
+        ("shipped", "Your order O-7Q4K9D has been shipped"),
+        ("cancelled", "Your order O-7Q4K9D was cancelled"),
+    ],
+)
+def test_an_order_is_told_with_its_lines_and_totals_in_both_parts(event: str, subject: str) -> None:
+    written = mail(f"order_{event}")
+    assert written.subject == subject
+    for part in (HtmlPage(written.html).text, words(written.text)):
+        for told in ("TEA-1", "12", "EUR 18.50 each", "EUR 222.00", "EUR 5.90", "EUR 227.90", "20457 Blue Door", "Germany"):
+            assert told in part
+        assert "Tax" not in part
+
+
+def test_only_the_logo_is_loaded_from_elsewhere() -> None:
+    written = mail("invitation", logo_url="https://cdn.acme.test/logo.png", reply_to="sales@acme.test")
+    page = HtmlPage(written.html)
+    (logo,) = page.all("img")
+    assert (logo["src"], logo["alt"]) == ("https://cdn.acme.test/logo.png", "Blue Door")
+    assert "url(" not in written.html
+    assert page.all("link") == page.all("script") == []
+    assert "Questions? Write to sales@acme.test" in page.text
+    assert "Questions? Write to sales@acme.test" in written.text
+    assert HtmlPage(mail("invitation").html).all("img") == []
+
+
+@pytest.mark.parametrize("colour", ["#ffffff", "#000000", "#ffe600", "#777777", "#1f4f46"])
+def test_the_button_is_readable_in_every_colour(colour: str) -> None:
+    page = HtmlPage(mail("invitation", colour=colour).html)
+    (button,) = [link for link in page.all("a") if link["class"] == "button"]
+    text = re.search(r"[^-]color:(#[0-9a-f]{6})", button["style"])
+    (cell,) = [cell for cell in page.all("td") if cell["class"] == "cta"]
+    assert text
+    assert cell["bgcolor"] == colour
+    assert contrast(text[1], colour) >= 4.5
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_part_of_the_text_is_styled_for_programs_without_style_sheets(name: str) -> None:
+    page = HtmlPage(mail(name).html)
+    assert [tag for tag in ("h1", "p", "li", "a", "td", "th") for element in page.all(tag) if not element["style"]] == []
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_mail_with_a_value_missing_or_too_many_is_not_written(name: str) -> None:
+    known = dict(values(name))
+    with pytest.raises(ValidationError):
+        render_mail(name, {key: value for key, value in known.items() if key not in {"company", "email"}})
+    with pytest.raises(ValidationError):
+        render_mail(name, known | {"password": "secret"})
+
+
+def test_an_unknown_mail_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        render_mail("newsletter", {})
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ nobody }}", "{{ company | nothing }}", "{{ store.secret }}", "{% for i in (1..100000) %}x{% endfor %}", "{% if %}"],
+)
+def test_a_template_that_asks_for_what_is_not_there_or_does_not_end_is_an_error(
+    template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "_source", lambda _: rendering._Source("s", "p", template, "t"))
+    with pytest.raises(LiquidError):
+        render_mail("invitation", values("invitation"))
+
+
+def test_every_variable_is_described() -> None:
+    described = {name: {variable.path for variable in variables_of(name)} for name in TEMPLATES}
+    assert described["password_changed"] == {"name", "email", "changed_at"}
+    assert {"store.name", "store.logo_url?", "link", "expires_on"} <= described["invitation"]
+    assert {"order.number", "order.lines[].unit_price", "order.tax?", "order.billing_address[]"} <= described["order_placed"]

@@ -1,0 +1,222 @@
+"""Two stores with whatever a request can be about, and every kind of caller: here it is tried out who may do what."""
+
+import copy
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+import yaml
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb import models
+from pynamodb.expressions.operand import Path
+
+from tests.support.client import Client
+from tests.support.functions import ROOT, Reply
+from tests.support.table import TABLE_NAME
+from tests.support.world import Shop, open_shop
+from tradepost.aws.links import reset_token
+from tradepost.domain.ids import person_key
+from tradepost.domain.people import PasswordReset
+from tradepost.table.reading import Reader
+from tradepost.table.records import Record
+from tradepost.table.shapes import ORDER, PASSWORD_RESET
+
+CALLERS: Final = ("anonymous", "guest", "owner", "buyer", "other_buyer", "foreign_owner", "revoked")
+
+BUILT: Final = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+# Late enough for a second mail to go out, and too early for a session to be noted as still in use.
+TRIED: Final = BUILT + timedelta(minutes=10)
+
+_HERE = ("Nordlicht", "Brass lantern", "ola@acme.test", "Blue Door", "Green Gate", "Red Roof", "Grey Gable")
+_ABROAD = ("Zephyr", "Secret lamp", "ola@rival.test", "Hidden Harbour")
+SECRETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "anonymous": (*_HERE[2:], *_ABROAD),
+    "guest": (*_HERE[2:], *_ABROAD),
+    "owner": _ABROAD,
+    "buyer": ("Green Gate", "Red Roof", "Grey Gable", *_ABROAD),
+    "other_buyer": ("Blue Door", "Red Roof", "Grey Gable", *_ABROAD),
+    "foreign_owner": _HERE,
+    "revoked": (*_HERE, *_ABROAD),
+}
+"""The words by which an answer would tell each kind of caller what is none of its business."""
+
+
+class Attempt(NamedTuple):
+    """A row of `authorization.yaml`: a valid request, and what it comes to for each kind of caller."""
+
+    method: str
+    path: str
+    who: Mapping[str, str]
+    body: Any = None
+    form: Mapping[str, str] | None = None
+    csv: str | None = None
+    query: Mapping[str, str] | None = None
+    if_match: str | None = None
+    about: Mapping[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The route, as the row names it."""
+        return f"{self.method} {self.path}"
+
+
+@cache
+def attempts() -> tuple[Attempt, ...]:
+    """Return the rows of `tests/authorization.yaml`."""
+    rows = yaml.safe_load((ROOT / "tests" / "authorization.yaml").read_text())["rows"]
+    return tuple(Attempt(*row.pop("route").split(), **row) for row in rows)
+
+
+class World(NamedTuple):
+    """What was built: the callers' clients, the ids of what requests name, and all that was stored then."""
+
+    clients: Mapping[str, Client]
+    ids: Mapping[str, str]
+    memory: Any
+
+    def put_back(self) -> None:
+        """Make the table what it was."""
+        _table().items = copy.deepcopy(self.memory)
+
+    def send(self, attempt: Attempt, caller: str, *, about_nothing: bool = False) -> Reply:
+        """Send a row's request as one kind of caller; `about_nothing` puts ids in it that nothing has."""
+        about = {**self.ids, **{name: self.ids[thing] for name, thing in (attempt.about or {}).items()}}
+        names = {name: _unknown(value) for name, value in about.items()} if about_nothing else about
+        client, headers, body = self.clients[caller], {}, None
+        if attempt.method == "POST":
+            headers["Idempotency-Key"] = f"tried-by-{caller}"
+        if attempt.if_match:
+            headers["If-Match"] = self._etag(_filled(attempt.if_match, about), client)
+        if attempt.body is not None:
+            body = _filled(json.dumps(attempt.body), names)
+        if attempt.form is not None:
+            headers["Content-Type"], body = "application/x-www-form-urlencoded", urlencode(attempt.form)
+        if attempt.csv is not None:
+            headers["Content-Type"], body = "text/csv", attempt.csv
+        query = {name: _filled(value, names) for name, value in (attempt.query or {}).items()}
+        if caller == "guest":
+            query["store"] = "acme"
+        return client.send(attempt.method, _filled(attempt.path, names), body, headers=headers, query=query)
+
+    def _etag(self, path: str, client: Client) -> str:
+        # Whoever may not read it tries with the version that the owner knows.
+        known = client.get(path).headers.get("etag") or self.clients["owner"].get(path).headers["etag"]
+        return str(known)
+
+
+def _filled(text: str, names: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: names[match[1]], text)
+
+
+def _unknown(known: str) -> str:
+    """Return an id like a known one that nothing has."""
+    return known[:-1] + ("0" if known[-1] != "0" else "1")
+
+
+def raw_items() -> dict[str, Any]:
+    """Return every item of the table as it is stored, index keys and all."""
+    return {f"{item.hash_key.value} {item.range_key.value}": item.to_json() for item in _table().all_items()}
+
+
+def _table() -> models.Table:
+    # Straight from moto's memory: its Scan takes half a second for a hundred items.
+    return models.dynamodb_backends[DEFAULT_ACCOUNT_ID][os.environ["AWS_DEFAULT_REGION"]].tables[TABLE_NAME]
+
+
+def build_world(api: Client) -> World:
+    """Build both stores through the API, as their people would."""
+    acme = _opened(api, "acme", "Nordlicht Trading", product="Brass lantern")
+    rival = _opened(api, "rival", "Zephyr Supplies", product="Secret lamp")
+    rival.join(rival.add_customer("Hidden Harbour", "ines@hidden.test"), name="Ines")
+    buying = acme.add_customer("Blue Door", "ida@bluedoor.test")
+    other = acme.add_customer("Green Gate", "gil@greengate.test")
+    gone = acme.add_customer("Red Roof", "rut@redroof.test")
+    waiting = acme.add_customer("Grey Gable", "gry@greygable.test", send_invitation=True)
+    fresh = acme.add_customer("Plain Porch", "pia@plainporch.test")
+    clients = {
+        "anonymous": api,
+        "guest": api,
+        "owner": acme.owner,
+        "buyer": acme.join(buying, name="Ida"),
+        "other_buyer": acme.join(other, name="Gil"),
+        "foreign_owner": rival.owner,
+        "revoked": acme.join(gone, name="Rut"),
+    }
+    revoked = acme.owner.post("/v1/invitations/revoke", {"customer_ids": [gone["id"]]})
+    assert revoked.json["revoked"] == 1, revoked.text
+    buyer = clients["buyer"]
+    ids = {
+        "number": "A-1",
+        "customer_id": buying["id"],
+        "address_id": buying["addresses"][0]["id"],
+        "uninvited_id": fresh["id"],
+        "group_id": acme.group_id,
+        "tier_id": acme.tier_id,
+        "invitation_id": waiting["invitation"]["id"],
+        "session_id": buyer.get("/v1/sessions").json["items"][0]["id"],
+        "member_id": buyer.get("/v1/me").json["id"],
+        "link": _link(acme, waiting["invitation"]["id"]),
+        "reset": _reset_token(api, "ida@bluedoor.test"),
+        **_spare_entries(acme),
+        **_orders(acme, buyer),
+    }
+    return World(clients, ids, copy.deepcopy(_table().items))
+
+
+def _opened(api: Client, slug: str, name: str, *, product: str) -> Shop:
+    shop = open_shop(api, slug, name=name)
+    shop.add_product("A-1" if slug == "acme" else "Z-1", name=product)
+    etag = shop.owner.get("/v1/store").json["etag"]
+    opened = shop.owner.patch("/v1/store", {"guest_access": {"enabled": True, "price_tier_id": shop.tier_id}}, etag=etag)
+    assert opened.status == 200, opened.text
+    return shop
+
+
+def _spare_entries(shop: Shop) -> dict[str, str]:
+    """Return entries of the store's lists that nothing uses, so that they can be deleted."""
+    lists = {
+        "price_tier_id": ("/v1/price-tiers", {"name": "Spare"}),
+        "customer_group_id": ("/v1/customer-groups", {"name": "Spare", "price_tier_id": shop.tier_id}),
+        "reseller_channel_id": ("/v1/reseller-channels", {"name": "Spare"}),
+    }
+    return {name: shop.owner.post(path, body).json["id"] for name, (path, body) in lists.items()}
+
+
+def _orders(shop: Shop, buyer: Client) -> dict[str, str]:
+    """Return an order of the buyer in every state that a move begins in."""
+    options = shop.set_checkout_options()
+    body = {
+        "lines": [{"product_number": "A-1", "quantity": 2}],
+        "shipping_method_id": options["shipping_methods"][0]["id"],
+        "payment_method_id": options["payment_methods"][0]["id"],
+    }
+    orders = {}
+    for name, steps in {"order_id": [], "confirmed_id": ["confirm"], "started_id": ["confirm", "start"], "waiting_id": []}.items():
+        order = buyer.post("/v1/orders", body)
+        assert order.status == 201, order.text
+        for step in steps:
+            etag = {"If-Match": order.headers["etag"]}
+            order = shop.owner.post(f"/v1/orders/{order.json['id']}/{step}", headers=etag)
+        orders[name] = order.json["id"]
+    # Orders of buyers never wait for approval; one of a sales rep will.
+    waiting = ORDER.key(store=shop.slug, order=orders["waiting_id"])
+    Record(*waiting).update([Path("data.status").set("awaiting_approval")])
+    return {**orders, "shipping_method_id": body["shipping_method_id"], "payment_method_id": body["payment_method_id"]}
+
+
+def _link(shop: Shop, invitation_id: str) -> str:
+    link: str = shop.owner.get(f"/v1/invitations/{invitation_id}").json["link"]
+    return link.rpartition("/i/")[2]
+
+
+def _reset_token(api: Client, email: str) -> str:
+    person = person_key(email)
+    requested = api.post("/v1/password-resets", {"email": email})
+    assert requested.status == 202, requested.text
+    reset = Reader().get(PASSWORD_RESET.key(person=person), PasswordReset)
+    return str(reset_token(person, reset.nonce))
