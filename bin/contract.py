@@ -7,7 +7,6 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
-
 from tests.support.functions import load_function, routes
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 # botocore reads the environment when the first client is made, which may be on import.
@@ -31,6 +32,7 @@ from tests.support.world import Shop, open_shop
 from tradepost.aws.secrets import signing_key
 from tradepost.domain import clock
 from tradepost.settings import settings
+from tradepost.table.records import Record
 
 
 @pytest.fixture
@@ -53,8 +55,18 @@ def api(aws: None) -> Client:
 
 @pytest.fixture
 def shop(api: Client) -> Shop:
-    """A store called acme, with a price tier and a customer group."""
-    return open_shop(api)
+    """A store called acme, with a price tier and a customer group. It is opened once and copied for every test."""
+    shop, records = _opened(api)
+    signing_key()  # read once per process: not what a request costs
+    with Record.batch_write() as batch:
+        for record in records:
+            batch.save(record)
+    return shop
+
+
+@cache
+def _opened(api: Client) -> tuple[Shop, list[Record]]:
+    return open_shop(api), list(Record.scan())
 
 
 @pytest.fixture(autouse=True)

@@ -50,6 +50,11 @@ class Engine:
         """What the engine says."""
         return self._places.logs / "engine.log"
 
+    @property
+    def scratch(self) -> Path:
+        """Where the Lambdas' processes live; nothing of another engine does."""
+        return self._places.scratch
+
     def __enter__(self) -> Self:
         """Start and wait until it answers."""
         self._empty_scratch()

@@ -19,9 +19,11 @@ from starlette.routing import Route
 
 from local_stack import pages
 from local_stack.engine import LOOPBACK
+from local_stack.gateway_responses import GatewayResponses
 from local_stack.mailbox import Mailbox, mail_from_ses
 from local_stack.progress import StepFailed
 from local_stack.ses_events import SesEvents
+from local_stack.ses_faults import SesFaults
 
 # What API Gateway and Lambda allow; a larger request or answer, or a slower one, fails on AWS just so.
 LARGEST_REQUEST = 10 * 2**20
@@ -38,6 +40,8 @@ HOP_BY_HOP = frozenset(
 # API Gateway says these itself, whatever a client claims.
 SAID_BY_GATEWAY = frozenset({"host", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
 SES_PREFIX = "/_mail/ses"
+SES_SEND = b"/v2/email/outbound-emails"
+FAULT_CHECK_SECONDS = 0.05
 
 
 class Front:
@@ -51,6 +55,8 @@ class Front:
         self._engine_url = ""
         self._api_url = ""
         self._events: SesEvents | None = None
+        self._gateway_says = GatewayResponses.of_template().answer
+        self.ses_faults = SesFaults()
         self.port = int(self._socket.getsockname()[1])
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -145,10 +151,17 @@ class Front:
         """What a Lambda asks of SES: the engine decides, the mailbox keeps what was accepted."""
         body = await request.body()
         path = request.scope["raw_path"].removeprefix(SES_PREFIX.encode())
+        if request.method != "POST" or path != SES_SEND:
+            return await self._ask(request, self._engine_url.encode() + path, body)
+        mail = json.loads(body)
+        recipient = self.ses_faults.count(mail)
+        if refusal := self.ses_faults.refusal(recipient):
+            return refusal
         answer = await self._ask(request, self._engine_url.encode() + path, body)
-        sends = request.method == "POST" and path == b"/v2/email/outbound-emails"
-        if sends and answer.status_code == HTTPStatus.OK:
-            self._mailbox.add(mail_from_ses(json.loads(body), json.loads(bytes(answer.body))["MessageId"]))
+        if answer.status_code == HTTPStatus.OK:
+            self._mailbox.add(mail_from_ses(mail, json.loads(bytes(answer.body))["MessageId"]))
+        while self.ses_faults.is_silent(recipient):
+            await asyncio.sleep(FAULT_CHECK_SECONDS)
         return answer
 
     async def _pass_to_api(self, request: Request) -> Response:
@@ -161,13 +174,22 @@ class Front:
         async for chunk in request.stream():
             body += chunk
             if len(body) > LARGEST_REQUEST:
-                return JSONResponse({"message": "Request Too Long"}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                return self._gateway_says("REQUEST_TOO_LARGE", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Too Long")
         answer = await self._ask(request, self._api_url.encode() + request.scope["raw_path"], bytes(body))
         if len(answer.body) > LARGEST_ANSWER:
-            return _broken(request, f"the answer is larger than Lambda allows: {len(answer.body)} bytes")
+            return self._broken(request, f"the answer is larger than Lambda allows: {len(answer.body)} bytes")
         if answer.status_code == HTTPStatus.BAD_GATEWAY and b"errorMessage" in bytes(answer.body):
-            return _broken(request, bytes(answer.body).decode(errors="replace"))
+            return self._broken(request, bytes(answer.body).decode(errors="replace"))
+        if answer.headers.get("x-amzn-errortype") == "MissingAuthenticationTokenException":
+            return self._gateway_says(
+                "MISSING_AUTHENTICATION_TOKEN", HTTPStatus.FORBIDDEN, "Missing Authentication Token"
+            )
         return answer
+
+    def _broken(self, request: Request, why: str) -> Response:
+        """What API Gateway says of a Lambda that failed; the reason goes to the terminal, as it goes to a log on AWS."""
+        sys.stderr.write(f"{request.method} {request.url.path} failed (make logs tells more): {why[:500]}\n")
+        return self._gateway_says("DEFAULT_5XX", HTTPStatus.BAD_GATEWAY, "Internal server error")
 
     async def _ask(self, request: Request, target: bytes, body: bytes) -> Response:
         """The engine's answer to the same request, byte for byte."""
@@ -194,7 +216,7 @@ class Front:
             answer = b"".join([chunk async for chunk in got.aiter_raw()])
             await got.aclose()
         except httpx.TimeoutException:
-            return JSONResponse({"message": "Endpoint request timed out"}, HTTPStatus.GATEWAY_TIMEOUT)
+            return self._gateway_says("INTEGRATION_TIMEOUT", HTTPStatus.GATEWAY_TIMEOUT, "Endpoint request timed out")
         except httpx.TransportError:
             return JSONResponse({"message": "The local engine does not answer."}, HTTPStatus.BAD_GATEWAY)
         response = Response(answer, got.status_code)
@@ -207,12 +229,6 @@ class Front:
             *((name, value) for name, value in response.raw_headers if name == b"content-length"),
         ]
         return response
-
-
-def _broken(request: Request, why: str) -> Response:
-    """What API Gateway says of a Lambda that failed; the reason goes to the terminal, as it goes to a log on AWS."""
-    sys.stderr.write(f"{request.method} {request.url.path} failed (make logs tells more): {why[:500]}\n")
-    return JSONResponse({"message": "Internal server error"}, HTTPStatus.BAD_GATEWAY)
 
 
 def _html(page: str, status: int = HTTPStatus.OK) -> Response:

@@ -9,7 +9,8 @@ import httpx
 SLUG = "nordlicht"
 OWNER = "owner@nordlicht.example"
 BUYER = "buyer@cafe-lumen.example"
-PASSWORD = "forty lamps by the sea"
+PASSWORD = "forty lamps by the sea"  # noqa: S105  # of a demo that runs on the reader's own machine
+CHAIN_EVERY = 4
 
 RANGES = {
     "LMP": ("Lamp", ["Fjord", "Polar", "Skagen", "Aurora", "Lofoten", "Bryggen", "Tromsø", "Svalbard"], 3900),
@@ -90,7 +91,8 @@ def _open_store(owner: _Seeder) -> dict[str, str]:
         },
     )
     owner.token = opened["session"]["token"]
-    tiers = {name: owner.send("POST", "/v1/price-tiers", {"name": name})["id"] for name in ("Wholesale", "Key accounts", "Guests")}
+    names = ("Wholesale", "Key accounts", "Guests")
+    tiers = {name: owner.send("POST", "/v1/price-tiers", {"name": name})["id"] for name in names}
     groups = {
         name: owner.send("POST", "/v1/customer-groups", {"name": name, "price_tier_id": tiers[tier]})["id"]
         for name, tier in (("Retailers", "Wholesale"), ("Chains", "Key accounts"))
@@ -143,13 +145,13 @@ def _add_customers(owner: _Seeder, groups: dict[str, str]) -> list[dict[str, Any
             {
                 "name": name,
                 "email": email,
-                "group_id": groups["Chains" if index % 4 == 3 else "Retailers"],
+                "group_id": groups["Retailers" if index % CHAIN_EVERY else "Chains"],
                 "addresses": [
                     {"company": name, "street": street, "postal_code": code, "city": city, "country": country}
                 ],
             },
         )
-        for index, (name, email, street, code, city, country) in enumerate(CUSTOMERS)
+        for index, (name, email, street, code, city, country) in enumerate(CUSTOMERS, start=1)
     ]
 
 

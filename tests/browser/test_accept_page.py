@@ -133,7 +133,10 @@ def test_mistakes_take_the_focus_lead_to_their_fields_and_lose_nothing(visit: Vi
         assert page.evaluate("() => document.querySelector(':target').id") == "street"
         street = page.get_by_role("textbox", name="Street and number")
         assert street.get_attribute("aria-invalid") == "true"
-        assert page.locator(f"#{(street.get_attribute('aria-describedby') or '').split()[-1]}").inner_text() == "Street and number must not be empty."
+        assert (
+            page.locator(f"#{(street.get_attribute('aria-describedby') or '').split()[-1]}").inner_text()
+            == "Street and number must not be empty."
+        )
         assert page.get_by_label("City").input_value() == "Altona"
         assert page.get_by_label("Password").input_value() == ""
 

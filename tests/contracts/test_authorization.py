@@ -1,6 +1,6 @@
 """Whoever may not do something is refused, learns nothing by it and changes nothing: every route, every kind of caller."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -8,12 +8,21 @@ import pytest
 
 from tests.support.casting import BUILT, CALLERS, SECRETS, TRIED, Attempt, World, attempts, build_world, raw_items
 from tests.support.client import Client
+from tests.support.faults import failing, refusal
 from tests.support.functions import Reply, load_function, routes
 from tradepost.domain import clock
 from tradepost.http.app import ANYONE
 
-# Retries are answered from what was kept, so that a request which is done leaves at least that behind.
-SAFE = frozenset({"GET"})
+
+@pytest.fixture
+def world(api: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Two stores with everything in them, ten minutes later."""
+    world = _built(api)
+    world.put_back()
+    monkeypatch.setattr(clock, "now", lambda: TRIED)
+    # moto does not know how GET /v1/health asks SES about its sandbox.
+    with failing("GetAccount", refusal("GetAccount", "NotImplemented"), times=len(CALLERS)):
+        yield world
 
 
 @cache
@@ -23,37 +32,51 @@ def _built(api: Client) -> World:
         return build_world(api)
 
 
-@pytest.fixture
-def world(api: Client, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Two stores with everything in them, ten minutes later."""
-    world = _built(api)
-    world.put_back()
-    monkeypatch.setattr(clock, "now", lambda: TRIED)
-    return world
-
-
 @pytest.mark.parametrize("attempt", attempts(), ids=lambda attempt: attempt.name)
-def test_every_kind_of_caller_gets_what_is_its_own_and_nothing_else(attempt: Attempt, world: World) -> None:
-    assert tuple(sorted(attempt.who)) == tuple(sorted(CALLERS))
-    assert [finding for caller in CALLERS for finding in _findings(attempt, caller, world)] == []
+def test_every_kind_of_caller_gets_what_it_may_have_and_nothing_else(attempt: Attempt, world: World) -> None:
+    assert sorted(attempt.who) == sorted(CALLERS)
+    findings = [finding for caller in CALLERS for finding in _findings(attempt, caller, world)]
+    assert not findings, "\n".join(findings)
 
 
 def _findings(attempt: Attempt, caller: str, world: World) -> Iterator[str]:
     """Say in words what is wrong with the answer to one kind of caller."""
-    status, code, alike = (attempt.who[caller].split() + ["-", ""])[:3]
+    status, code, alike = [*attempt.who[caller].split(), "-", ""][:3]
     before = raw_items()
     reply = world.send(attempt, caller)
-    after = raw_items()
-    if (reply.status, reply_code(reply)) != (int(status), code):
-        yield f"{caller} got {reply.status} {reply_code(reply)} instead of {status} {code}: {reply.text[:300]}"
-    if after != before and (attempt.method in SAFE or reply.status >= 400):
-        yield f"{caller} got {reply.status} but changed {_differences(before, after)}"
-    if after != before:
-        world.put_back()
+    changed = _changed(before, raw_items())
+    world.put_back()
+    answered = f"{reply.status} {_code(reply) or '-'}"
+    if answered != f"{status} {code}":
+        yield f"{caller} got {answered} instead of {status} {code}: {reply.text[:300]}"
+    if changed and (reply.status >= 400 or attempt.method == "GET"):
+        yield f"{caller} got {reply.status} and still changed {changed}"
     if not _is_for_anyone(attempt):
-        yield from (f"{caller} was told “{word}”" for word in SECRETS[caller] if word in reply.text)
-    if status == "404" or alike == "unknown":
+        yield from (f"{caller} was told of “{word}”: {reply.text}" for word in SECRETS[caller] if word in reply.text)
+    if reply.status == 404 or alike == "unknown":
         nothing = world.send(attempt, caller, about_nothing=True)
-        if _without_ids(nothing, world) != _without_ids(reply, world):
-            yield f"{caller} can tell somebody else's from nobody's: {reply.text} / {nothing.text}"
         world.put_back()
+        if nothing != world.as_unknown(reply):
+            yield f"{caller} can tell what is somebody else's from what does not exist: {reply} / {nothing}"
+
+
+def _code(reply: Reply) -> str | None:
+    return reply.code if "problem" in reply.headers.get("content-type", "") else None
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+
+
+@cache
+def _routes_for_anyone() -> frozenset[str]:
+    """Return the routes whose answers depend on no credential: those of links, whose holder may read what they lead to."""
+    return frozenset(
+        f"{route.method} {route.path}"
+        for route in routes()
+        if load_function(route.function).app.rules[(route.method, route.rule)].allow == ANYONE
+    )
+
+
+def _is_for_anyone(attempt: Attempt) -> bool:
+    return attempt.name in _routes_for_anyone()

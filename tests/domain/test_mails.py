@@ -82,7 +82,7 @@ def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[
         return password_reset_values(account, link=LINK, requested_at=AT)
     if name == "password_changed":
         return password_changed_values(account, changed_at=AT)
-    return order_values(shop, order(called), name=called, company=called)
+    return order_values(shop, order(called), event=name.removeprefix("order_"), name=called, company=called)
 
 
 def order(called: str) -> Order:
@@ -228,6 +228,11 @@ def test_an_order_is_told_with_its_lines_and_totals_in_both_parts(event: str, su
         for told in ("TEA-1", "12", "EUR 18.50 each", "EUR 222.00", "EUR 5.90", "EUR 227.90", "20457 Blue Door", "Germany"):
             assert told in part
         assert "Tax" not in part
+
+
+def test_a_note_is_told_with_the_step_it_was_noted_with() -> None:
+    told = {event: values(f"order_{event}")["order"]["note"] for event in ("placed", "confirmed", "shipped", "cancelled")}
+    assert told == {"placed": None, "confirmed": None, "shipped": "Blue Door", "cancelled": None}
 
 
 def test_only_the_logo_is_loaded_from_elsewhere() -> None:

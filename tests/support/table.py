@@ -66,6 +66,11 @@ def stored(entity: str | None = None) -> list[dict[str, Any]]:
     return sorted(chosen, key=lambda item: (item["pk"], item["sk"]))
 
 
+def everything() -> str:
+    """Return the whole table as one text, to look for what must not be in it."""
+    return "\n".join(str(record.to_dynamodb_dict()) for record in _records())
+
+
 @contextmanager
 def counted_calls() -> Iterator[list[str]]:
     """Collect the names of the AWS operations that happen meanwhile."""

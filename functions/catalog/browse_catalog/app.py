@@ -46,7 +46,7 @@ def list_catalog(
     active: Annotated[
         bool | None, Query(description="For the owner: only what is on sale, or only what is not.")
     ] = None,
-    store: Store = None,  # noqa: ARG001  # read with the caller; here for the documentation
+    store: Store = None,  # read with the caller; here for the documentation
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ProductAnswer | PricedProduct]:
@@ -74,7 +74,7 @@ def list_catalog(
 def show_product(
     number: str,
     caller: Caller,
-    store: Store = None,  # noqa: ARG001  # read with the caller; here for the documentation
+    store: Store = None,  # read with the caller; here for the documentation
 ) -> ProductAnswer | PricedProduct:
     """Show one product. To anybody but the owner, one that is not on sale does not exist."""
     product = caller.reader.get(product_key(caller.store.id, number), Product)

@@ -16,7 +16,7 @@ from tradepost.table.shapes import Key
 
 app = make_app()
 
-type Status = Literal["active", "inactive", "all"]
+type CustomerStatus = Literal["active", "inactive", "all"]
 type Invited = Literal["not_invited", "invited", "accepted"]
 
 
@@ -29,7 +29,7 @@ def list_customers_of_store(
     caller: Caller,
     q: Annotated[str | None, Query(max_length=200, description="Words of name, number, city or e-mail address.")] = None,
     group_id: Annotated[str | None, Query(max_length=60)] = None,
-    status: Annotated[Status, Query(description="Active customers by default.")] = "active",
+    status: Annotated[CustomerStatus, Query(description="Active customers by default.")] = "active",
     invitation: Annotated[Invited | None, Query()] = None,
     kind: Annotated[CustomerKind | None, Query()] = None,
     limit: Limit = 50,
@@ -59,7 +59,9 @@ def show_customer(customer_id: str, caller: Caller) -> CustomerAnswer:
     return customer_answer(get_customer(caller.reader, caller.store.id, customer_id, only=own), at=caller.at)
 
 
-def _filter(group_id: str | None, status: Status, invitation: Invited | None, kind: CustomerKind | None) -> Condition | None:
+def _filter(
+    group_id: str | None, status: CustomerStatus, invitation: Invited | None, kind: CustomerKind | None
+) -> Condition | None:
     return all_of(
         [
             field_is("active", status == "active") if status != "all" else None,
@@ -71,7 +73,7 @@ def _filter(group_id: str | None, status: Status, invitation: Invited | None, ki
 
 
 def _passes(
-    customer: Customer, group_id: str | None, status: Status, invitation: Invited | None, kind: CustomerKind | None
+    customer: Customer, group_id: str | None, status: CustomerStatus, invitation: Invited | None, kind: CustomerKind | None
 ) -> bool:
     state = customer.invitation.state if customer.invitation else "revoked"
     return (

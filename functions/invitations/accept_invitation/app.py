@@ -20,7 +20,7 @@ class InvitationOffer(Answer):
     email: str
     company: str
     address: PostalAddress | None
-    account_exists: Annotated[bool, Field(description="Whether the invited address has an account: then only its password is needed.")]
+    account_exists: Annotated[bool, Field(description="Whether the address has an account: then only its password is needed.")]
     expires_at: Instant
 
 

@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from aws_lambda_powertools.event_handler import Response
-from markupsafe import Markup
 
 from tradepost.domain.display import countries, display_time
-from tradepost.domain.errors import ConflictError, DomainError, Fault, InvalidError, StaleError, ThrottledError, UnauthenticatedError
+from tradepost.domain.errors import (
+    ConflictError,
+    DomainError,
+    Fault,
+    InvalidError,
+    StaleError,
+    ThrottledError,
+    UnauthenticatedError,
+)
 from tradepost.http.app import ANYONE, Caller
 from tradepost.http.callers import CallerInfo
 from tradepost.http.invitation_links import (
@@ -23,7 +30,7 @@ from tradepost.http.problems import status_of
 from tradepost.pages.acceptance import acceptance_of, company_fields, person_fields
 from tradepost.pages.app import described, make_page_app, retry_after
 from tradepost.pages.forms import FORM, read_form, with_errors, words_by_field
-from tradepost.pages.rendering import look_of, name_of, render_page
+from tradepost.pages.rendering import in_words, look_of, render_page
 
 
 class DeadLink(NamedTuple):
@@ -76,8 +83,8 @@ def _dead_link(error: DomainError, caller: CallerInfo | None) -> Response[str]:
         "message.html",
         look,
         status=status_of(error),
-        title=Markup(words.title).format(store=name_of(look)),
-        paragraphs=[Markup(words.text).format(store=name_of(look))],
+        title=in_words(words.title, look),
+        paragraphs=[in_words(words.text, look)],
         tone=words.tone,
         renewal=f"./{token}/renewal" if words.renewable else None,
         log_in=words is _ACCEPTED,
@@ -173,14 +180,14 @@ def _form_page(offer: Offer, typed: Mapping[str, str], error: DomainError | None
 
 def _welcome_page(offer: Offer) -> Response[str]:
     look = look_of(offer.store)
-    log_in = Markup("You can now log in to the portal of {} with <strong>{}</strong> and your password.")
+    log_in = "You can now log in to the portal of {store} with {email} and your password."
     return render_page(
         "message.html",
         look,
         status=201,
-        title=Markup("Welcome to {}").format(name_of(look)),
+        title=in_words("Welcome to {store}", look),
         tone="good",
-        paragraphs=[log_in.format(name_of(look), offer.invitation.email), "What awaits you there:"],
+        paragraphs=[in_words(log_in, look, email=offer.invitation.email), "What awaits you there:"],
         steps=["the products, at your own prices", "your orders, and how far they are", "your company's addresses"],
         log_in=True,
     )

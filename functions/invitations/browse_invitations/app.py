@@ -14,8 +14,8 @@ from tradepost.domain.people import Permission
 from tradepost.http.answers import InvitationAnswer, invitation_answer
 from tradepost.http.app import Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor
-from tradepost.table.listing import all_of
 from tradepost.table.invitations import invitation_key, list_invitations
+from tradepost.table.listing import all_of
 from tradepost.table.shapes import Key
 
 app = make_app()

@@ -90,7 +90,7 @@ def revoke_selected_invitations(selection: Revocation, caller: Caller) -> Revoca
         for id_, invitation in found.items()
         if isinstance(invitation, Invitation) and results[id_].status == "revoked"
     ]
-    *most, last = list(batched(revocable, ROWS_A_TRANSACTION)) or [()]
+    *most, last = list(batched(revocable, ROWS_A_TRANSACTION, strict=False)) or [()]
     for rows in most:
         results |= _revoke_rows(rows, caller)
     tx = caller.transaction()

@@ -71,7 +71,7 @@ def send_invitations(order: InvitationOrder, caller: Caller) -> InvitationResult
     if order.dry_run:
         results |= {customer.id: InvitationResult(customer_id=customer.id, status="invited") for customer, _ in invitees}
         return _summary(order, results)
-    *most, last = list(batched(invitees, ROWS_A_TRANSACTION)) or [()]
+    *most, last = list(batched(invitees, ROWS_A_TRANSACTION, strict=False)) or [()]
     for rows in most:
         results |= _invite(rows, order, caller)
     tx = caller.transaction()

@@ -23,7 +23,7 @@ def _named(ask: Ask) -> list[Key]:
 
 
 @app.get("/v1/orders", allow=Permission.BROWSE_ORDERS)
-def list_orders_in_scope(  # noqa: PLR0913, PLR0917  # one argument for each parameter of the query
+def list_orders_in_scope(  # one argument for each parameter of the query
     caller: Caller,
     q: Annotated[str | None, Query(max_length=200, description="Words of the number or of the customer.")] = None,
     customer_id: Annotated[str | None, Query(max_length=60)] = None,

@@ -46,7 +46,9 @@ def test_opening_the_link_a_hundred_times_changes_nothing(api: Client, token: st
     assert calls == ["Query"] * 100
 
 
-def test_a_new_password_ends_every_session_is_told_by_mail_and_works_once(shop: Shop, api: Client, token: str, time: Clock) -> None:
+def test_a_new_password_ends_every_session_is_told_by_mail_and_works_once(
+    shop: Shop, api: Client, token: str, time: Clock
+) -> None:
     # Given an owner who is logged in
     assert shop.owner.get("/v1/store").status == 200
     time.advance(seconds=1)
@@ -77,7 +79,9 @@ def test_a_new_password_ends_every_session_is_told_by_mail_and_works_once(shop: 
     ],
     ids=["empty", "short", "common", "long"],
 )
-def test_a_bad_password_is_explained_beside_its_field_and_the_link_lives_on(api: Client, token: str, typed: str, error: str) -> None:
+def test_a_bad_password_is_explained_beside_its_field_and_the_link_lives_on(
+    api: Client, token: str, typed: str, error: str
+) -> None:
     before = stored()
     reply = send_form(api, f"/r/{token}", {"password": typed})
     page = page_of(reply)

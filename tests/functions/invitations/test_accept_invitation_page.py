@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -52,7 +52,13 @@ def close(shop: Shop) -> None:
 
 def test_the_page_shows_the_brand_and_what_the_store_has_entered_and_says_so(shop: Shop, api: Client, token: str) -> None:
     # Given a store with a face
-    brand(shop, display_name="Acme Wholesale", logo_url="https://cdn.acme.test/logo.svg", reply_to="sales@acme.test", colour="#ffe600")
+    brand(
+        shop,
+        display_name="Acme Wholesale",
+        logo_url="https://cdn.acme.test/logo.svg",
+        reply_to="sales@acme.test",
+        colour="#ffe600",
+    )
     # When the invited person opens the link
     reply = api.get(f"/i/{token}")
     page = page_of(reply)
@@ -102,14 +108,29 @@ def test_accepting_makes_a_member_without_a_session_and_the_password_logs_in(sho
 
 
 def test_what_the_person_corrects_is_kept_and_the_rest_of_the_address_stays(shop: Shop, api: Client, token: str) -> None:
-    corrected = {"company": "Blue Door GmbH", "street": "Quay 7", "region": "HH"}
+    corrected = {"company": "Red Gate", "street": "Quay 7", "region": "HH"}
     page = page_of(api.get(f"/i/{token}"))
     assert send_form(api, f"/i/{token}", page.values | JOINING | corrected).status == 201
     (customer,) = stored("customer")
     address = customer["addresses"][0]
-    assert customer["name"] == "Blue Door GmbH"
+    assert customer["name"] == "Red Gate"
+    assert [found["name"] for found in shop.owner.get("/v1/customers", q="red gate").json["items"]] == ["Red Gate"]
     assert (address["street"], address["region"], address["city"]) == ("Quay 7", "HH", "Hamburg")
     assert (address["company"], address["name"], address["default_billing"]) == ("Blue Door Ltd", "Ida Holm", True)
+
+
+def test_somebody_whose_access_was_taken_away_joins_again_by_a_new_invitation(shop: Shop, api: Client) -> None:
+    # Given a buyer whose accepted invitation was revoked
+    customer = shop.add_customer()
+    assert send_form(api, f"/i/{shop.invite(customer['id'])}", JOINING).status == 201
+    revoke(shop)
+    assert [member["status"] for member in stored("member") if member["role"] == "buyer"] == ["revoked"]
+    # When a new invitation is accepted
+    reply = send_form(api, f"/i/{shop.invite(customer['id'])}", {"password": PASSWORD})
+    # Then the same place is taken again
+    assert reply.status == 201
+    assert [member["status"] for member in stored("member") if member["role"] == "buyer"] == ["active"]
+    assert api.post("/v1/sessions", {"email": "buyer@bluedoor.test", "password": PASSWORD}).status == 201
 
 
 def test_a_form_without_the_prefilled_fields_changes_none_of_them(shop: Shop, api: Client, token: str) -> None:
@@ -250,31 +271,33 @@ def test_who_loses_the_race_reads_that_it_is_done_and_leaves_nothing_behind(
     assert [member["name"] for member in stored("member") if member["role"] == "buyer"] == ["Ida Holm"]
 
 
-DEAD: list[tuple[str, Callable[[Shop], None] | None, int, str, bool]] = [
-    ("expired", None, 410, "This invitation has expired", True),
-    ("replaced", readdress, 410, "A newer link has replaced this one", True),
-    ("revoked", revoke, 410, "This invitation was withdrawn", False),
-    ("closed", close, 503, "Acme is closed at the moment", False),
-]
+class Death(NamedTuple):
+    cause: Callable[[Shop, Clock], None]
+    status: int
+    heading: str
+    renewable: bool
 
 
-@pytest.mark.parametrize(("reason", "cause", "status", "heading", "renewable"), DEAD, ids=[row[0] for row in DEAD])
-def test_a_dead_link_says_why_on_both_sides_of_the_form(
-    shop: Shop, api: Client, time: Clock, token: str, reason: str, cause: Callable[[Shop], None] | None, status: int, heading: str, renewable: bool
-) -> None:
+DEATHS = {
+    "expired": Death(lambda _, time: time.advance(days=14), 410, "This invitation has expired", renewable=True),
+    "replaced": Death(lambda shop, _: readdress(shop), 410, "A newer link has replaced this one", renewable=True),
+    "revoked": Death(lambda shop, _: revoke(shop), 410, "This invitation was withdrawn", renewable=False),
+    "closed": Death(lambda shop, _: close(shop), 503, "Acme is closed at the moment", renewable=False),
+}
+
+
+@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+def test_a_dead_link_says_why_on_both_sides_of_the_form(shop: Shop, api: Client, time: Clock, token: str, death: Death) -> None:
     # Given a link that has died
-    if cause:
-        cause(shop)
-    else:
-        time.advance(days=14)
+    death.cause(shop, time)
     before = stored()
     # When it is opened, or the form of before is sent
     for reply in (api.get(f"/i/{token}"), send_form(api, f"/i/{token}", JOINING)):
         page = page_of(reply)
         # Then it says why, in the store's name, with the mend where there is one
-        assert (reply.status, page.heading) == (status, heading)
-        assert page.title == f"{heading} · Acme"
-        assert [form["action"] for form in page.all("form")] == ([f"./{token}/renewal"] if renewable else [])
+        assert (reply.status, page.heading) == (death.status, death.heading)
+        assert page.title == f"{death.heading} · Acme"
+        assert [form["action"] for form in page.all("form")] == ([f"./{token}/renewal"] if death.renewable else [])
         assert page.all("input") == []
     assert stored() == before
 
@@ -341,7 +364,9 @@ def test_hostile_names_are_shown_as_they_are_spelled(shop: Shop, api: Client) ->
     assert time_is_over.all("script") == []
 
 
-@pytest.mark.parametrize("name", ["شركة الباب الأزرق", "\u202a".join(["👩‍👩‍👧‍👦 Blumen"]), "x" * 200, "O'Neil & Søn"], ids=["rtl", "emoji", "long", "quotes"])
+@pytest.mark.parametrize(
+    "name", ["شركة الباب الأزرق", "👩‍👩‍👧‍👦 Blumen", "x" * 200, "O'Neil & Søn"], ids=["rtl", "emoji", "long", "quotes"]
+)
 def test_unusual_names_arrive_whole(shop: Shop, api: Client, name: str) -> None:
     token = shop.invite(shop.add_customer(name)["id"])
     page = page_of(api.get(f"/i/{token}"))
@@ -366,7 +391,12 @@ def test_every_page_may_load_its_own_style_and_nothing_else(shop: Shop, api: Cli
             "base-uri": "'none'",
         }
         assert " style=" not in reply.text
-        wanted = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff", "x-frame-options": "DENY"}
+        wanted = {
+            "cache-control": "no-store",
+            "referrer-policy": "no-referrer",
+            "x-content-type-options": "nosniff",
+            "x-frame-options": "DENY",
+        }
         assert {name: reply.headers[name] for name in wanted} == wanted
 
 
@@ -402,7 +432,9 @@ def test_a_body_that_is_no_form_of_ours_is_refused_with_a_page_and_changes_nothi
     assert stored() == before
 
 
-def test_a_fault_of_ours_is_a_page_that_names_nothing_of_the_inside(api: Client, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_is_a_page_that_names_nothing_of_the_inside(
+    api: Client, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("the secret is k")
 
@@ -437,7 +469,9 @@ def test_a_customer_that_changes_while_the_form_is_sent_is_shown_anew(
 def answer_to(event: str, token: str) -> Reply:
     sent = json.loads((EVENTS / f"accept_invitation_page.{event}.json").read_text().replace("TOKEN", token))
     answer = load_function("invitations/accept_invitation_page").handler(sent, Context())
-    return Reply(answer["statusCode"], {name.lower(): value[0] for name, value in answer["multiValueHeaders"].items()}, answer["body"])
+    return Reply(
+        answer["statusCode"], {name.lower(): value[0] for name, value in answer["multiValueHeaders"].items()}, answer["body"]
+    )
 
 
 def test_the_recorded_events_are_understood(shop: Shop, token: str) -> None:

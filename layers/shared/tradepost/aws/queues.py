@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from itertools import batched
-from typing import Any
+from typing import Any, Final
 
 import botocore.session
 
 from tradepost.settings import settings
 from tradepost.table.shapes import Key
+
+MOST_A_CALL: Final = 10
 
 
 @cache
@@ -18,9 +20,9 @@ def _client() -> Any:
 
 
 def enqueue(keys: Iterable[Key]) -> set[Key]:
-    """Put outbox items on the mail queue, ten a call. Returns those that the queue refused."""
+    """Put outbox items on the mail queue, as many a call as SQS takes. Returns those that the queue refused."""
     refused = set[Key]()
-    for batch in batched(keys, 10):
+    for batch in batched(keys, MOST_A_CALL, strict=False):
         entries = [{"Id": str(index), "MessageBody": json.dumps(key._asdict())} for index, key in enumerate(batch)]
         answer = _client().send_message_batch(QueueUrl=settings().mail_queue_url, Entries=entries)
         refused.update(batch[int(failure["Id"])] for failure in answer.get("Failed", ()))

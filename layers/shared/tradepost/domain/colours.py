@@ -8,6 +8,7 @@ LIGHT_SURFACE: Final = "#ffffff"
 DARK_SURFACE: Final = "#1b1d21"
 DEFAULT_COLOUR: Final = "#1f4f46"
 _STEPS: Final = 40
+_LINEAR_BELOW: Final = 0.04045
 
 
 class Palette(NamedTuple):
@@ -56,7 +57,7 @@ def _luminance(colour: str) -> float:
 
 
 def _linear(channel: float) -> float:
-    return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)
+    return channel / 12.92 if channel <= _LINEAR_BELOW else float(((channel + 0.055) / 1.055) ** 2.4)
 
 
 def _mixed(colour: str, other: str, share: float) -> str:

@@ -102,7 +102,9 @@ class Customer(Entity):
         raise InvalidError(Fault(pointer, "is not an address of this customer"), code="unknown_address")
 
 
-def listed(given: Sequence[NewAddress], known: Iterable[Address], ids: Iterator[str], pointer: str = "/addresses") -> tuple[Address, ...]:
+def listed(
+    given: Sequence[NewAddress], known: Iterable[Address], ids: Iterator[str], pointer: str = "/addresses"
+) -> tuple[Address, ...]:
     """Return a customer's addresses with exactly one default for billing and one for shipping.
 
     The first one serves where none is marked; `ids` names the new ones. Raises `InvalidError` for too many addresses, two

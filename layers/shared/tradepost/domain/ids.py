@@ -47,10 +47,12 @@ class MemberKey(NamedTuple):
 
 def split_member_id(member: str) -> MemberKey | None:
     """Take a member's id apart; None if it is not one."""
-    parts = member.split(".")
-    if len(parts) not in {2, 3} or not all(parts):
-        return None
-    return MemberKey(parts[0], parts[1], parts[2] if len(parts) == 3 else None)
+    match member.split("."):
+        case [str(store_id), str(person)] if store_id and person:
+            return MemberKey(store_id, person, None)
+        case [str(store_id), str(person), str(customer_id)] if store_id and person and customer_id:
+            return MemberKey(store_id, person, customer_id)
+    return None
 
 
 def new_invitation_id(store_id: str) -> str:

@@ -1,6 +1,7 @@
 """Invitations: the offer to join a store, made to one e-mail address by a link that explains itself when it is dead."""
 
 from datetime import datetime, timedelta
+from math import ceil
 from typing import ClassVar, Final, Literal
 
 from tradepost.domain.customers import Customer, Delivery, InvitationState, InvitationSummary
@@ -101,7 +102,7 @@ def resend(invitation: Invitation, *, at: datetime, lifetime: timedelta, pause: 
         raise ConflictError("already_accepted", WHY_SKIPPED["already_accepted"])
     if invitation.state == "revoked":
         raise ConflictError("invitation_revoked", "This invitation was revoked. Invite the customer anew.")
-    wait = int((invitation.announced_at + pause - at).total_seconds())
+    wait = ceil((invitation.announced_at + pause - at).total_seconds())
     if wait > 0:
         raise ThrottledError("resent_too_soon", "This invitation was sent a moment ago.", retry_after=wait)
     return invitation.model_copy(update={"announced_at": at, "expires_at": at + lifetime, "delivery": "queued"})

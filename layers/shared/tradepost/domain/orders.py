@@ -263,14 +263,6 @@ def place(
     )
 
 
-def must_be_open_to_edits(order: Order) -> None:
-    """Refuse changes once the order is confirmed. Raises `ConflictError`."""
-    if order.status not in OPEN_TO_EDITS:
-        raise ConflictError("order_locked", "An order can be changed until it is confirmed.", order_status=order.status)
-    if sum(1 for entry in order.history if entry.changed) >= MAX_EDITS:
-        raise ConflictError("too_many_changes", f"An order can be changed {MAX_EDITS} times. Cancel it and place a new one.")
-
-
 def edit(
     order: Order,
     change: OrderChange,
@@ -285,7 +277,7 @@ def edit(
 
     `customer` is needed only where an address is picked from its list. Raises `ConflictError` once it is confirmed.
     """
-    must_be_open_to_edits(order)
+    _must_be_open_to_edits(order)
 
     def find(number: str) -> _Found:
         kept = order.line(number)
@@ -329,6 +321,14 @@ def move(order: Order, step: Move, *, as_buyer: bool, by: Deed, note: str | None
     target = TRANSITIONS[step].target
     entry = HistoryEntry(**by._asdict(), from_status=order.status, to=target, note=note)
     return order.model_copy(update={"status": target, "history": (*order.history, entry)})
+
+
+def _must_be_open_to_edits(order: Order) -> None:
+    """Refuse changes once the order is confirmed. Raises `ConflictError`."""
+    if order.status not in OPEN_TO_EDITS:
+        raise ConflictError("order_locked", "An order can be changed until it is confirmed.", order_status=order.status)
+    if sum(1 for entry in order.history if entry.changed) >= MAX_EDITS:
+        raise ConflictError("too_many_changes", f"An order can be changed {MAX_EDITS} times. Cancel it and place a new one.")
 
 
 class _Offered(NamedTuple):

@@ -32,7 +32,7 @@ class WelcomeMail(Value):
 class PasswordResetMail(Value):
     """Mail the link with which a forgotten password is replaced."""
 
-    type: Literal["password_reset"] = "password_reset"  # noqa: S105  # a kind of mail, not a password
+    type: Literal["password_reset"] = "password_reset"  # a kind of mail, not a password
     person: str
     nonce: str
 
@@ -40,7 +40,7 @@ class PasswordResetMail(Value):
 class PasswordChangedMail(Value):
     """Tell a person that the password was changed, in case somebody else did it."""
 
-    type: Literal["password_changed"] = "password_changed"  # noqa: S105  # a kind of mail, not a password
+    type: Literal["password_changed"] = "password_changed"  # a kind of mail, not a password
     person: str
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 from typing import ClassVar, Final, Literal
 
 from tradepost.domain.values import Email, Entity, Instant, OptionalText, Text, Value
@@ -199,7 +200,7 @@ def seconds_to_wait(throttles: Iterable[Throttle], *, at: datetime) -> int:
     if failures < FAILURES_ALLOWED:
         return 0
     ends = (window + 1) * FAILURE_WINDOW.total_seconds()
-    return max(1, int(ends - at.timestamp()))
+    return max(1, ceil(ends - at.timestamp()))
 
 
 class PasswordReset(Entity):

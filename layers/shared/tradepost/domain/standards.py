@@ -3,11 +3,12 @@
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from iso4217 import Currency
 from pydantic import AfterValidator, Field
 
 
 def _known_currency(code: str) -> str:
+    from iso4217 import Currency  # it parses the standard's table: a cold start that only new stores and price lists need
+
     if code not in Currency or Currency(code).exponent is None:
         raise ValueError("is not an ISO 4217 currency that prices can be in, such as EUR")
     return code
@@ -25,4 +26,6 @@ type TimeZone = Annotated[str, Field(max_length=100), AfterValidator(_known_time
 
 def decimals_of(currency: str) -> int:
     """Return how many decimals a currency has: 2 for EUR, 0 for JPY."""
+    from iso4217 import Currency  # as above
+
     return Currency(currency).exponent or 0

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, PlainSerializer, StrictBool, StrictInt
+from pydantic import AfterValidator, AnyHttpUrl, Field, PlainSerializer, StrictBool, StrictInt, WithJsonSchema
 
 from tradepost.domain.errors import Fault, InvalidError, UnavailableError
 from tradepost.domain.values import (
@@ -34,7 +34,12 @@ def _https(url: AnyHttpUrl) -> AnyHttpUrl:
 
 type Days = Annotated[StrictInt, Field(ge=1, le=365)]
 type HttpsUrl = Annotated[
-    AnyHttpUrl, AfterValidator(_https), PlainSerializer(str, return_type=str), Field(max_length=500)
+    AnyHttpUrl,
+    AfterValidator(_https),
+    PlainSerializer(str, return_type=str),
+    Field(max_length=500),
+    # Requests and answers are described alike, so that the models that hold one stay one model each.
+    WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://", "maxLength": 500}),
 ]
 type Hostname = Annotated[
     str, Field(pattern=r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", min_length=4, max_length=253)

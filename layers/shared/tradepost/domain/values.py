@@ -7,7 +7,17 @@ from typing import Annotated, Any, ClassVar, Self
 
 import email_validator
 from iso3166 import countries_by_alpha2
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictInt, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+)
 
 from tradepost.domain.clock import stamp
 
@@ -16,11 +26,14 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 MAX_AMOUNT = 10**12
 MAX_QUANTITY = 1_000_000
+MAX_EMAIL = 254
+_BREAKS_AND_OVERRIDES = "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+_LAST_OF_A_PLANE = 0xFFFE
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def clean_text(value: str, *, multiline: bool = False) -> str:
-    """Normalise to NFC and strip; refuse what cannot be printed (control characters, lone surrogates, direction overrides)."""
+    """Normalise to NFC and strip; refuse what cannot be printed: control characters, surrogates, direction overrides."""
     allowed = "\n" if multiline else ""
     text = value.replace("\r\n", "\n") if multiline else value
     for character in text:
@@ -31,8 +44,9 @@ def clean_text(value: str, *, multiline: bool = False) -> str:
 
 def _unprintable(character: str) -> bool:
     # Unassigned characters pass: they are the emoji and scripts of a Unicode that is newer than this Python.
-    no_character = ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef"
-    return no_character or unicodedata.category(character) in {"Cc", "Cs", "Co"} or character in "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+    last_of_a_plane = ord(character) & _LAST_OF_A_PLANE == _LAST_OF_A_PLANE
+    no_character = last_of_a_plane or "\ufdd0" <= character <= "\ufdef"
+    return no_character or unicodedata.category(character) in {"Cc", "Cs", "Co"} or character in _BREAKS_AND_OVERRIDES
 
 
 def _clean_lines(value: str) -> str:
@@ -54,7 +68,7 @@ type LongText = Annotated[str, AfterValidator(_clean_lines), Field(max_length=40
 def _email(value: object) -> object:
     if not isinstance(value, str):
         return value
-    if len(value) > 254:
+    if len(value) > MAX_EMAIL:
         raise ValueError("is longer than an e-mail address can be")
     try:
         return email_validator.validate_email(value, check_deliverability=False).normalized

@@ -11,6 +11,7 @@ A route that does not say who may use it cannot be built: `allow` has no default
 """
 
 import base64
+import inspect
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -137,20 +138,30 @@ class App(APIGatewayRestResolver):
         self.rules[key] = Rule(allow, status, guests, precondition, idempotent, reads)
         self.media[key] = accepts
         security: list[dict[str, list[str]]] = [] if allow == ANYONE else [{"bearer": []}]
-        return self.route(rule, method, status_code=status, security=security, **documentation)
+
+        def registered(handler: Callable[..., Any]) -> Callable[..., Any]:
+            """Register a handler; its docstring is what the contract says of it, the first sentence in short."""
+            text = inspect.getdoc(handler) or ""
+            words = {"summary": text.split(". ")[0].split("\n")[0].rstrip("."), "description": text}
+            routed = self.route(rule, method, status_code=status, security=security, **{**words, **documentation})
+            decorated: Callable[..., Any] = routed(handler)
+            return decorated
+
+        return registered
 
     def handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer one API Gateway event; logs a line that names the route, never the path, which may hold a token."""
         started = time.perf_counter()
-        self.append_context(started=started)
+        # The context is emptied once the answer stands; what is logged outlives it.
+        known: dict[str, Any] = {}
+        self.append_context(known=known)
         answer: dict[str, Any] = self.resolve(event, context)
-        caller: CallerInfo | None = self.context.get("caller")
         logger.info(
             "request",
             method=event.get("httpMethod"),
             route=event.get("resource"),
             status=answer["statusCode"],
-            member=caller.party.id if caller else None,
+            member=known.get("member"),
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
             request_id=event.get("requestContext", {}).get("requestId"),
         )
@@ -189,8 +200,13 @@ def _identified(app: App, next_middleware: NextMiddleware) -> Response[Any]:
     route = app.context["_route"]
     key = (route.method, route.path)
     facts = app.facts()
-    caller = identify(facts, app.rules[key])
-    app.append_context(caller=caller)
+    rule = app.rules.get(key)
+    if rule is None:
+        # A path that the gateway matched and no route does: a parameter of characters that no id has.
+        raise errors.NotFoundError("route")
+    caller = identify(facts, rule)
+    app.context["caller"] = caller
+    app.context["known"]["member"] = caller.party.id
     kept = kept_answer(caller)
     if kept is not None:
         return _replayed(facts, kept)
@@ -236,8 +252,9 @@ def _dressed(response: Response[Any], facts: RequestFacts) -> Response[Any]:
         response.headers["ETag"] = etag
         if facts.method == "GET" and etag in facts.headers.get("if-none-match", ""):
             return Response(304, headers={"ETag": etag, "Cache-Control": "no-store"})
-    if response.status_code == 204:
-        response.body = None
+    if response.status_code == HTTPStatus.NO_CONTENT:
+        # None would be written out, as "null".
+        response.body = ""
     return response
 
 
@@ -247,7 +264,7 @@ def _replayed(facts: RequestFacts, kept: KeptAnswer) -> Response[Any]:
         token = derived_token(
             signing_key(), "session", kept.token_seed.member_id, kept.token_seed.session, facts.headers["idempotency-key"]
         )
-        (body["session"] if "session" in body else body)["token"] = str(token)
+        body.get("session", body)["token"] = str(token)
     return _dressed(Response(kept.status, JSON, body, {"Idempotent-Replayed": "true"}), facts)
 
 
@@ -260,7 +277,7 @@ def _with_links(kept: Any) -> Any:
 
 def _unexpected(error: Exception) -> Response[str]:
     # What went wrong is for the log alone: an answer names nothing of the inside.
-    logger.exception("unexpected error", exc_info=error)
+    logger.error("unexpected error", exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side. Try again.")
 
 

@@ -141,6 +141,19 @@ class CallerInfo:
             raise errors.StaleError
         return int(match[1])
 
+    def recognise(
+        self,
+        store: Store,
+        *,
+        session: Session | None = None,
+        member: Member | None = None,
+        account: Account | None = None,
+        customer: Customer | None = None,
+    ) -> None:
+        """Note who it is, once that is proven."""
+        self._store, self._session, self._member = store, session, member
+        self._account, self._customer = account, customer
+
     def match[E: Entity](self, entity: E) -> E:
         """Return the entity if it still is what the caller decided on. Raises `StaleError`."""
         if self.if_match not in {None, entity.version}:
@@ -214,7 +227,7 @@ def _identify_stranger(caller: CallerInfo) -> None:
     if store is None or not store.guest_access.enabled:
         raise errors.UnauthenticatedError("credentials_required", "This store is for its customers only. Log in first.")
     store.must_be_open()
-    caller._store = store
+    caller.recognise(store)
 
 
 def _identify_member(caller: CallerInfo, credential: str) -> None:
@@ -255,8 +268,7 @@ def _admit(caller: CallerInfo, keys: Mapping[str, Key]) -> None:
         raise _invalid_token()
     if member.role is not Role.OWNER:
         store.must_be_open()
-    caller._session, caller._member, caller._account = session, member, account
-    caller._store, caller._customer = store, customer
+    caller.recognise(store, session=session, member=member, account=account, customer=customer)
 
 
 def _fetch(caller: CallerInfo, keys: Iterable[Key], ask: Ask) -> None:
@@ -298,7 +310,8 @@ def _touch(caller: CallerInfo, key: Key) -> None:
     seen = caller.session.model_copy(update={"last_seen_at": caller.at})
     record = Record.of(key, seen)
     try:
-        record.update([Record.data.set(record.data), Record.expires_at.set(int(seen.expires_at.timestamp()))], Record.pk.exists())
+        noted = [Record.data.set(record.data), Record.expires_at.set(int(seen.expires_at.timestamp()))]
+        record.update(noted, condition=Record.pk.exists())
     except UpdateError as error:
         if error.cause_response_code == "ConditionalCheckFailedException":
             raise _invalid_token() from error

@@ -19,24 +19,24 @@ from tradepost.mails.values import PRODUCT, TEMPLATES, StoreLook
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 _SECTION: Final = re.compile(r"^=== (\w+) ===\n", re.MULTILINE)
-_BARE_TAG: Final = re.compile(r"<(h1|p|p class=\"(?:small|note)\"|ul|li|a|th|th class=\"right\"|td|td class=\"right\")(?=>| href=)")
+_BARE_TAG: Final = re.compile(r'<((?:h1|p|ul|li|a|th|td)(?: class="(?:small|note|right)")?)(?=>| href=)')
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 _FONT: Final = "font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
-_CELL: Final = f"{_FONT};padding:10px 0;border-top:1px solid #d9dce1;vertical-align:top;font-size:15px;line-height:22px;color:#1b1d21"
+_HEAD: Final = f"{_FONT};padding:0 0 8px;text-align:left;font-size:13px;line-height:18px;font-weight:600;color:#555b64"
+_TEXT: Final = f"{_FONT};color:#1b1d21"
+_CELL: Final = f"{_TEXT};padding:10px 0;border-top:1px solid #d9dce1;vertical-align:top;font-size:15px;line-height:22px"
 _STYLES: Final = {
-    "h1": f"{_FONT};margin:0 0 16px;font-size:24px;line-height:32px;font-weight:700;color:#1b1d21",
-    "p": f"{_FONT};margin:0 0 16px;font-size:16px;line-height:25px;color:#1b1d21",
+    "h1": f"{_TEXT};margin:0 0 16px;font-size:24px;line-height:32px;font-weight:700",
+    "p": f"{_TEXT};margin:0 0 16px;font-size:16px;line-height:25px",
     'p class="small"': f"{_FONT};margin:0 0 12px;font-size:14px;line-height:21px;color:#555b64",
-    'p class="note"': f"{_FONT};margin:0 0 16px;padding:12px 16px;border-left:4px solid #c3c8d0;font-size:15px;line-height:23px;color:#1b1d21",
+    'p class="note"': f"{_TEXT};margin:0 0 16px;padding:12px 16px;border-left:4px solid #ccc;font-size:15px;line-height:23px",
     "ul": f"{_FONT};margin:0 0 16px;padding:0 0 0 22px",
-    "li": f"{_FONT};margin:0 0 6px;font-size:16px;line-height:25px;color:#1b1d21",
-    "th": f"{_FONT};padding:0 0 8px;text-align:left;font-size:13px;line-height:18px;font-weight:600;color:#555b64",
-    'th class="right"': f"{_FONT};padding:0 0 8px 12px;text-align:right;font-size:13px;line-height:18px;font-weight:600;color:#555b64",
+    "li": f"{_TEXT};margin:0 0 6px;font-size:16px;line-height:25px",
+    "th": _HEAD,
+    'th class="right"': f"{_HEAD};padding-left:12px;text-align:right;white-space:nowrap",
     "td": _CELL,
     'td class="right"': f"{_CELL};padding-left:12px;text-align:right;white-space:nowrap",
 }
-
-
 _CONTROLS: Final = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 

@@ -177,8 +177,12 @@ def password_changed_values(account: "Account", *, changed_at: datetime) -> Valu
     return PasswordChangedValues(name=account.name, email=account.email, changed_at=told).model_dump()
 
 
-def order_values(store: "Store", order: "Order", *, name: str, company: str) -> Values:
-    """Return what an order's mails know; `name` is the buyer's."""
+def order_values(store: "Store", order: "Order", *, event: str, name: str, company: str) -> Values:
+    """Return what the mail about one step of an order knows; `name` is the buyer's.
+
+    The order may have moved on since: what was noted is told with the step it was noted with.
+    """
+    notes = [step.note for step in order.history if step.to == event and not step.changed]
     lines = tuple(
         OrderLineValues(
             product_number=line.product_number,
@@ -201,7 +205,7 @@ def order_values(store: "Store", order: "Order", *, name: str, company: str) -> 
         payment_method=order.payment_method_name,
         billing_address=tuple(address_lines(order.billing_address)),
         shipping_address=tuple(address_lines(order.shipping_address)),
-        note=order.history[-1].note if order.history else None,
+        note=notes[-1] if notes else None,
     )
     values = OrderValues(store=_look(store), name=name, company=company, login_url=login_url(store), order=contents)
     return values.model_dump()

@@ -72,7 +72,7 @@ def _order(read: Reader, message: OrderMail) -> Mail | None:
     keys = customer_key(store.id, order.customer_id), member_key(order.employee_id, store.id)
     read.fetch(keys)
     customer, member = read.get(keys[0], Customer), read.get(keys[1], Member)
-    told = values.order_values(store, order, name=member.name, company=customer.name)
+    told = values.order_values(store, order, event=message.event, name=member.name, company=customer.name)
     return _from_store(store, member.email, f"order_{message.event}", told)
 
 

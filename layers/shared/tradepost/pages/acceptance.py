@@ -1,4 +1,4 @@
-"""The form behind an invitation's link: what the store has entered, what the person makes of it, and what is wrong with that."""
+"""The form behind an invitation's link: what the store has entered, and what the person makes of it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,7 +10,9 @@ from tradepost.domain.passwords import MAX_LENGTH, MIN_LENGTH, check_password
 from tradepost.http.invitation_links import Acceptance, Offer
 from tradepost.pages.forms import Field, faults_of
 
-PASSWORD_HINT: Final = f"{MIN_LENGTH} to {MAX_LENGTH} characters. A few words that have nothing to do with each other are a good one."
+PASSWORD_HINT: Final = (
+    f"{MIN_LENGTH} to {MAX_LENGTH} characters. A few words that have nothing to do with each other are a good one."
+)
 _ADDRESS: Final = {
     "street": ("Street and number", "address-line1"),
     "postal_code": ("Postal code", "postal-code"),
@@ -42,7 +44,10 @@ def company_fields(offer: Offer, typed: Mapping[str, str]) -> list[Field]:
 
 
 def person_fields(offer: Offer, typed: Mapping[str, str]) -> list[Field]:
-    """Return the fields of the account: an existing one only proves itself by its password."""
+    """Return the fields of the account: an existing one only proves itself by its password.
+
+    Whatever was typed as a password is never shown again.
+    """
     email = Field(
         "email",
         "E-mail address",
@@ -55,7 +60,12 @@ def person_fields(offer: Offer, typed: Mapping[str, str]) -> list[Field]:
     )
     if offer.account:
         own = Field(
-            "password", "Password", kind="password", autocomplete="current-password", hint="The one of your account.", max_length=1000
+            "password",
+            "Password",
+            kind="password",
+            autocomplete="current-password",
+            hint="The one of your account.",
+            max_length=1000,
         )
         return [email, own]
     name = Field("name", "Your name", value=typed.get("name", ""), autocomplete="name")
@@ -108,5 +118,3 @@ def _password_faults(offer: Offer, password: str, name: str) -> list[Fault]:
     except InvalidError as error:
         return list(error.faults)
     return []
-
-

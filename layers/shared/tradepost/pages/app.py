@@ -44,7 +44,7 @@ def make_page_app(explain: Explain) -> App:
 
 
 def described(**statuses: str) -> dict[str, Any]:
-    """Return how OpenAPI describes a route that answers with pages: `described(_200="The form", _410="Why the link is dead")`."""
+    """Return how OpenAPI describes a route that answers with pages: `described(_200="The form", _410="Why it is dead")`."""
     page = {"text/html": {"schema": {"type": "string"}}}
     return {"responses": {int(status[1:]): {"description": words, "content": page} for status, words in statuses.items()}}
 

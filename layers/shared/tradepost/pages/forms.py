@@ -63,12 +63,8 @@ def words_by_field(error: InvalidError) -> dict[str, str]:
 
 
 def with_errors(fields: Iterable[Field], words: Mapping[str, str]) -> list[Field]:
-    """Put each error beside its field, as a sentence that begins with the field's label. Passwords are never repeated."""
-    told = []
-    for field in fields:
-        error = f"{field.label} {words[field.name]}." if field.name in words else ""
-        told.append(field._replace(error=error, value="" if field.kind == "password" else field.value))
-    return told
+    """Put each error beside its field, as a sentence that begins with the field's label."""
+    return [field._replace(error=f"{field.label} {words[field.name]}.") if field.name in words else field for field in fields]
 
 
 def _words(kind: str, message: str) -> str:

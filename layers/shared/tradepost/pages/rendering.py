@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tradepost.domain.colours import DARK_SURFACE, DEFAULT_COLOUR, LIGHT_SURFACE, palette
 from tradepost.domain.stores import Store
@@ -47,9 +47,9 @@ def render_page(
     return Response(status, HTML, html, {**_headers(style, look), **(headers or {})})
 
 
-def name_of(look: Look) -> Markup:
-    """Return the store's name for the middle of a sentence, whatever direction it is written in."""
-    return Markup("<bdi>{}</bdi>").format(look.name)
+def in_words(text: str, look: Look, **more: str) -> Markup:
+    """Fill in a sentence: `{store}` becomes the store's name, whatever direction it is written in, and all is escaped."""
+    return escape(text).format(store=Markup("<bdi>{}</bdi>").format(look.name), **more)
 
 
 def _headers(style: str, look: Look) -> dict[str, str | list[str]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.condition import Condition, Or
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.customers import Customer
@@ -38,8 +38,9 @@ def save_customer(tx: Transaction, customer: Customer, *, before: Customer | Non
     listed = CUSTOMER.index1(store=store, name=customer.sort_name, customer=customer.id)
     tx.save(Record.of(key, customer, index1=listed))
     _keep_unique(tx, customer, before)
-    point_at(tx, store, CustomerGroup, before=before.group_id if before else None, after=customer.group_id, field="/group_id")
-    point_at(tx, store, PriceTier, before=before.price_tier_id if before else None, after=customer.price_tier_id, field="/price_tier_id")
+    old_group, old_tier = (before.group_id, before.price_tier_id) if before else (None, None)
+    point_at(tx, store, CustomerGroup, before=old_group, after=customer.group_id, field="/group_id")
+    point_at(tx, store, PriceTier, before=old_tier, after=customer.price_tier_id, field="/price_tier_id")
     old_words = _words(before) if before else frozenset()
     index_words(tx, store, COLLECTION, customer.id, before=old_words, after=_words(customer))
     return customer.model_copy(update={"version": customer.version + 1})
@@ -55,9 +56,8 @@ def invitation_state_is(wanted: str) -> Condition:
     """Return the filter that picks customers by where their invitation stands."""
     state = Path("aside.invitation.state")
     if wanted == "not_invited":
-        nobody: Condition = state.does_not_exist()
-        not_any_more: Condition = state == "revoked"
-        return nobody | not_any_more
+        conditions: list[Condition] = [state.does_not_exist(), state == "revoked"]
+        return Or(*conditions)
     is_wanted: Condition = state == {"invited": "pending", "accepted": "accepted"}[wanted]
     return is_wanted
 

@@ -93,7 +93,7 @@ class Record(Model):
 
     def document(self) -> Mapping[str, Any]:
         """Return the document together with its version and what is kept beside it."""
-        document: dict[str, Any] = {} if self.data is None else dict(self.data.as_dict())
+        document: dict[str, Any] = dict(self.data.as_dict()) if self.attribute_values.get("data") else {}
         if self.aside is not None:
             document.update(self.aside.as_dict())
         if self.tally is not None:

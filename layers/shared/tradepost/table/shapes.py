@@ -6,7 +6,6 @@ relay's work list stand outside one.
 
 from typing import Final, NamedTuple
 
-
 MAX_PK_BYTES: Final = 2048
 MAX_SK_BYTES: Final = 1024
 

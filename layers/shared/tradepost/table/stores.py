@@ -159,7 +159,7 @@ def set_group_tier(tx: Transaction, store_id: str, group_id: str, tier_id: str |
         tx.update(store_key(store_id), [path.remove()])
         return
     too_many = ConflictError("too_many_groups", f"A store has {MAX_GROUPS} customer groups at most.")
-    room = path.exists() | (_size(Path(["aside", "group_tiers"])) < MAX_GROUPS)  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
+    room = path.exists() | (_size(Path(["aside", "group_tiers"])) < MAX_GROUPS)
     tx.update(store_key(store_id), [path.set(tier_id)], condition=room, otherwise=too_many)
 
 

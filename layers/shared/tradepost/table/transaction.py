@@ -19,8 +19,8 @@ from tradepost.domain.errors import ConflictError, DomainError, StaleError
 from tradepost.domain.ids import new_id
 from tradepost.domain.outbox import Message, OutboxItem, shard_of
 from tradepost.domain.people import Party
-from tradepost.table.records import Record
 from tradepost.domain.values import Entity, Value
+from tradepost.table.records import Record
 from tradepost.table.shapes import AUDIT, CLAIM, OUTBOX, REPLAY, Key
 
 MAX_ACTIONS = 100

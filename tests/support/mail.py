@@ -1,0 +1,70 @@
+"""The way of a mail in the tests: what is waiting in the outbox goes to the consumer, as the relay and the queue would bring it."""
+
+import json
+import os
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import botocore.session
+from botocore.exceptions import ClientError
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from tests.support.functions import run
+from tests.support.table import stored
+from tradepost.table.shapes import Key
+
+
+class Sent(NamedTuple):
+    """A mail that SES took."""
+
+    to: str
+    sender: str
+    subject: str
+    html: str
+
+
+def queued() -> list[Key]:
+    """Return the keys of the messages that still wait, in the order in which they were announced."""
+    waiting = [item for item in stored("outbox") if item["status"] == "queued"]
+    return [Key(item["pk"], item["sk"]) for item in sorted(waiting, key=lambda item: item["id"])]
+
+
+def mail_event(keys: Iterable[Key]) -> dict[str, Any]:
+    """Return the event that the `mail` queue makes of messages."""
+    records = [{"messageId": str(index), "body": json.dumps(key._asdict())} for index, key in enumerate(keys)]
+    return {"Records": records}
+
+
+def consume(keys: Iterable[Key]) -> list[str]:
+    """Hand messages to the consumer, in one batch; returns which of them it wants to see again."""
+    answer = run("notifications/send_mail", mail_event(keys))
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def verify_sender() -> None:
+    """Let SES know the sender, as an operator does once."""
+    client: Any = botocore.session.get_session().create_client("sesv2")
+    try:
+        client.create_email_identity(EmailIdentity=os.environ["SENDER_ADDRESS"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AlreadyExistsException":
+            raise
+
+
+def deliver() -> list[Sent]:
+    """Send everything that waits, and return every mail so far."""
+    verify_sender()
+    assert consume(queued()) == []
+    return sent()
+
+
+def sent() -> list[Sent]:
+    """Return the mails that SES took, oldest first."""
+    messages = ses_backends[DEFAULT_ACCOUNT_ID][os.environ["AWS_DEFAULT_REGION"]].sent_messages
+    return [Sent(str(each.destinations["ToAddresses"][0]), each.source, each.subject, each.body) for each in messages]
+
+
+def announced() -> list[dict[str, Any]]:
+    """Return what was announced, oldest first."""
+    return [item["message"] for item in sorted(stored("outbox"), key=lambda item: item["id"])]
