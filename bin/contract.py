@@ -53,7 +53,7 @@ def contract() -> str:
         )
     description = json.loads(merge.get_openapi_json_schema())
     description["components"]["schemas"]["Problem"] = PROBLEM
-    for unused in ("HTTPValidationError", "ValidationError"):
+    for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         description["components"]["schemas"].pop(unused, None)
     for route in routes():
         _complete(description["paths"][route.path][route.method.lower()], route)

@@ -77,17 +77,10 @@ def roles(monkeypatch: pytest.MonkeyPatch) -> None:
     def checked(self: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
         function = running()
         if function is not None:
-            _record(function, operation, parameters)
+            check(function, operation, parameters)
         return original(self, operation, parameters)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", checked)
-
-
-def _record(function, operation, parameters):
-    from tests.support.roles import deeds
-    with open("/tmp/deeds.log","a") as f:
-        for d in deeds(operation, parameters):
-            f.write("\t".join([function,d.action,d.resource,(d.leading_key or "").split("#")[0]])+"\n")
 
 
 class Clock:

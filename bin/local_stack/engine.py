@@ -73,9 +73,7 @@ class Engine:
         self._wait_until_ready(self._process)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop, giving it the time to save its data."""
         if self._process is not None:
             self._process.terminate()

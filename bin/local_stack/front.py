@@ -85,9 +85,7 @@ class Front:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Answer what is under way, then stop."""
         self._server.should_exit = True
         self._thread.join()
@@ -160,30 +158,23 @@ class Front:
         answer = await self._ask(request, self._engine_url.encode() + path, body)
         if answer.status_code == HTTPStatus.OK:
             self._mailbox.add(mail_from_ses(mail, json.loads(bytes(answer.body))["MessageId"]))
-        while self.ses_faults.is_silent(recipient):
+        while self.ses_faults.is_silent(recipient):  # noqa: ASYNC110 - ended by a test, in another thread
             await asyncio.sleep(FAULT_CHECK_SECONDS)
         return answer
 
     async def _pass_to_api(self, request: Request) -> Response:
         if not self._api_url:
-            wait = {"Retry-After": "2"}
-            if "text/html" in request.headers.get("accept", ""):
-                return HTMLResponse(pages.starting(), HTTPStatus.SERVICE_UNAVAILABLE, headers=wait)
-            return JSONResponse({"message": "The stack is starting."}, HTTPStatus.SERVICE_UNAVAILABLE, headers=wait)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_REQUEST:
-                return self._gateway_says("REQUEST_TOO_LARGE", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Too Long")
-        answer = await self._ask(request, self._api_url.encode() + request.scope["raw_path"], bytes(body))
+            return _starting(request)
+        body = await _read(request)
+        if body is None:
+            return self._gateway_says("REQUEST_TOO_LARGE", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Too Long")
+        answer = await self._ask(request, self._api_url.encode() + request.scope["raw_path"], body)
         if len(answer.body) > LARGEST_ANSWER:
             return self._broken(request, f"the answer is larger than Lambda allows: {len(answer.body)} bytes")
         if answer.status_code == HTTPStatus.BAD_GATEWAY and b"errorMessage" in bytes(answer.body):
             return self._broken(request, bytes(answer.body).decode(errors="replace"))
         if answer.headers.get("x-amzn-errortype") == "MissingAuthenticationTokenException":
-            return self._gateway_says(
-                "MISSING_AUTHENTICATION_TOKEN", HTTPStatus.FORBIDDEN, "Missing Authentication Token"
-            )
+            return self._gateway_says("MISSING_AUTHENTICATION_TOKEN", HTTPStatus.FORBIDDEN, "Missing Authentication Token")
         return answer
 
     def _broken(self, request: Request, why: str) -> Response:
@@ -201,9 +192,7 @@ class Front:
             scheme="http", host=host, port=int(port), raw_path=f"/{path}".encode() + (b"?" + query if query else b"")
         )
         outgoing = [
-            (name, value)
-            for name, value in request.headers.raw
-            if name.decode("latin-1") not in HOP_BY_HOP | SAID_BY_GATEWAY
+            (name, value) for name, value in request.headers.raw if name.decode("latin-1") not in HOP_BY_HOP | SAID_BY_GATEWAY
         ]
         outgoing += [
             (b"x-forwarded-for", (request.client.host if request.client else LOOPBACK).encode()),
@@ -221,14 +210,27 @@ class Front:
             return JSONResponse({"message": "The local engine does not answer."}, HTTPStatus.BAD_GATEWAY)
         response = Response(answer, got.status_code)
         response.raw_headers = [
-            *(
-                (name.lower(), value)
-                for name, value in got.headers.raw
-                if name.decode("latin-1").lower() not in HOP_BY_HOP
-            ),
+            *((name.lower(), value) for name, value in got.headers.raw if name.decode("latin-1").lower() not in HOP_BY_HOP),
             *((name, value) for name, value in response.raw_headers if name == b"content-length"),
         ]
         return response
+
+
+def _starting(request: Request) -> Response:
+    wait = {"Retry-After": "2"}
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(pages.starting(), HTTPStatus.SERVICE_UNAVAILABLE, headers=wait)
+    return JSONResponse({"message": "The stack is starting."}, HTTPStatus.SERVICE_UNAVAILABLE, headers=wait)
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body; None if it is larger than API Gateway takes."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_REQUEST:
+            return None
+    return bytes(body)
 
 
 def _html(page: str, status: int = HTTPStatus.OK) -> Response:

@@ -1,7 +1,10 @@
 """A whole stack, up and answering: for `make run` on its fixed address, for the tests on addresses of their own."""
 
 import fcntl
+import os
 import shutil
+import signal
+import subprocess
 import time
 from contextlib import ExitStack
 from http import HTTPStatus
@@ -15,7 +18,7 @@ from local_stack.engine import Engine
 from local_stack.front import Front
 from local_stack.lambda_logs import recent_lines
 from local_stack.mailbox import Mailbox
-from local_stack.places import Places
+from local_stack.places import STACK_NAME, Places
 from local_stack.progress import Progress, StepFailed
 from local_stack.ses_events import SesEvents
 
@@ -62,6 +65,20 @@ class LocalStack:
         """What the Lambdas logged last."""
         return list(recent_lines(self.client("logs")))
 
+    def function(self, logical_id: str) -> str:
+        """The name that a function of the template got."""
+        found = self.client("cloudformation").describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=logical_id)
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    def kill(self, logical_id: str) -> int:
+        """Kill all processes of a function, whatever they are doing, as if their machine were gone; how many there were."""
+        home = f"{self.engine.scratch}/ministack-lambda-{self.function(logical_id)}-"
+        listed = subprocess.run(["ps", "-axww", "-o", "pid=,args="], check=True, capture_output=True, text=True).stdout
+        ids = [int(line.split()[0]) for line in listed.splitlines() if home in line]
+        for process in ids:
+            os.kill(process, signal.SIGKILL)
+        return len(ids)
+
     def __enter__(self) -> Self:
         """Bring everything up; on failure take down what was up already."""
         try:
@@ -71,9 +88,7 @@ class LocalStack:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Take everything down."""
         self._open.close()
 

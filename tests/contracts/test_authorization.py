@@ -45,7 +45,8 @@ def _findings(attempt: Attempt, caller: str, world: World) -> Iterator[str]:
     before = raw_items()
     reply = world.send(attempt, caller)
     changed = _changed(before, raw_items())
-    world.put_back()
+    if changed:
+        world.put_back()
     answered = f"{reply.status} {_code(reply) or '-'}"
     if answered != f"{status} {code}":
         yield f"{caller} got {answered} instead of {status} {code}: {reply.text[:300]}"
@@ -55,7 +56,6 @@ def _findings(attempt: Attempt, caller: str, world: World) -> Iterator[str]:
         yield from (f"{caller} was told of “{word}”: {reply.text}" for word in SECRETS[caller] if word in reply.text)
     if reply.status == 404 or alike == "unknown":
         nothing = world.send(attempt, caller, about_nothing=True)
-        world.put_back()
         if nothing != world.as_unknown(reply):
             yield f"{caller} can tell what is somebody else's from what does not exist: {reply} / {nothing}"
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import schemathesis
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
-from contract import contract, page
 from pydantic import BaseModel
 
+from contract import contract, page
 from tests.support.casting import CALLERS, attempts
 from tests.support.functions import ROOT, load_function, routes
 from tests.support.template import template

@@ -30,7 +30,10 @@ def test_of_fifty_acceptances_one_wins(shop: Shop, deployed: Deployed) -> None:
     assert after[0][0]["state"] == "pending"
 
     replies = at_once(
-        [partial(deployed.api.post, f"{link}/acceptance", {"name": f"Ida {index}", "password": PASSWORD}) for index in range(50)]
+        [
+            partial(deployed.api.post, f"{link}/acceptance", {"name": f"Ida {index}", "password": PASSWORD})
+            for index in range(50)
+        ]
     )
 
     assert Counter((reply.status, reply.code) for reply in replies) == {(201, None): 1, (409, "already_accepted"): 49}
@@ -100,7 +103,7 @@ def test_a_request_sent_five_times_is_carried_out_once(deployed: Deployed) -> No
 def test_a_slug_is_given_to_one_of_two(deployed: Deployed) -> None:
     for number in range(ROUNDS):
         slug = f"wanted-{number}"
-        new_stores = [
+        new_stores: list[dict[str, Any]] = [
             {
                 "name": "Wanted",
                 "slug": slug,
@@ -188,5 +191,3 @@ def _check_tallies(shop: Shop, deployed: Deployed) -> None:
     }
     (store,) = deployed.stored("store", shop.slug)
     assert store["group_tiers"] == groups
-
-

@@ -83,7 +83,7 @@ def test_links_lead_to_the_portal_whatever_host_was_claimed(shop: Shop, deployed
 def _link_in(mail: dict[str, str], path: str) -> str:
     """Return the one link of a mail, which both of its bodies show."""
     found = re.compile(rf"https?://[^\s\"<>]*{re.escape(path)}[\w.-]*\w")
-    links = set(found.findall(mail["text"]))
+    links: set[str] = set(found.findall(mail["text"]))
     assert len(links) == 1
     assert set(found.findall(mail["html"])) == links
     return links.pop()

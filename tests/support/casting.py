@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,13 +11,11 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import yaml
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb import models
 from pynamodb.expressions.operand import Path
 
 from tests.support.client import Client
 from tests.support.functions import ROOT, Reply
-from tests.support.table import TABLE_NAME
+from tests.support.table import in_memory
 from tests.support.world import ADDRESS, Shop, open_shop
 from tradepost.aws.links import reset_token
 from tradepost.domain.ids import person_key
@@ -89,7 +86,7 @@ class World(NamedTuple):
 
     def put_back(self) -> None:
         """Make the table what it was."""
-        _table().items = copy.deepcopy(self.memory)
+        in_memory().items = copy.deepcopy(self.memory)
 
     def send(self, attempt: Attempt, caller: str, *, about_nothing: bool = False) -> Reply:
         """Send a row's request as one kind of caller; `about_nothing` puts ids in it that nothing has."""
@@ -128,12 +125,7 @@ def _unknown(known: str) -> str:
 
 def raw_items() -> dict[str, Any]:
     """Return every item of the table as it is stored, index keys and all."""
-    return {f"{item.hash_key.value} {item.range_key.value}": item.to_json() for item in _table().all_items()}
-
-
-def _table() -> models.Table:
-    # Straight from moto's memory: its Scan takes half a second for a hundred items.
-    return models.dynamodb_backends[DEFAULT_ACCOUNT_ID][os.environ["AWS_DEFAULT_REGION"]].tables[TABLE_NAME]
+    return {f"{item.attrs['pk'].value} {item.attrs['sk'].value}": item.to_json() for item in in_memory().all_items()}
 
 
 def build_world(api: Client) -> World:
@@ -173,7 +165,7 @@ def build_world(api: Client) -> World:
         **_spare_entries(acme),
         **_orders(acme, buyer),
     }
-    return World(clients, ids, copy.deepcopy(_table().items))
+    return World(clients, ids, copy.deepcopy(in_memory().items))
 
 
 def _opened(api: Client, slug: str, name: str, *, product: str) -> Shop:

@@ -1,9 +1,6 @@
 """A deployed stack as the tests use it: clients that speak HTTP, what is in its table, and what was mailed."""
 
 import json
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +9,6 @@ from typing import Any
 
 import httpx
 
-from local_stack.places import STACK_NAME
 from local_stack.ses_faults import SesFaults
 from local_stack.stack import LocalStack
 from tests.support.client import Client
@@ -72,28 +68,11 @@ class Deployed:
         """Wait until everything that a store has announced is carried out."""
         until(lambda: all(item["status"] == "done" for item in self.stored("outbox", store)), "an empty outbox")
 
-    def function(self, logical_id: str) -> str:
-        """Return the name that a function of the template got."""
-        found = self.stack.client("cloudformation").describe_stack_resource(
-            StackName=STACK_NAME, LogicalResourceId=logical_id
-        )
-        return str(found["StackResourceDetail"]["PhysicalResourceId"])
-
     def invoke(self, logical_id: str, event: dict[str, Any]) -> Any:
         """Run a function with an event, and return its result."""
-        answer = self.stack.client("lambda").invoke(FunctionName=self.function(logical_id), Payload=json.dumps(event))
+        answer = self.stack.client("lambda").invoke(FunctionName=self.stack.function(logical_id), Payload=json.dumps(event))
         assert "FunctionError" not in answer, answer["Payload"].read()
         return json.loads(answer["Payload"].read())
-
-    def kill(self, logical_id: str) -> int:
-        """Kill the processes of a function, as if its machine were gone; returns how many there were."""
-        home = f"ministack-lambda-{self.function(logical_id)}-"
-        listed = subprocess.run(["ps", "-axo", "pid=,args="], check=True, capture_output=True, text=True).stdout
-        scratch = str(self.stack.engine.scratch)
-        ids = [int(line.split()[0]) for line in listed.splitlines() if scratch in line and home in line]
-        for process in ids:
-            os.kill(process, signal.SIGKILL)
-        return len(ids)
 
 
 def until(happened: Callable[[], bool], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:

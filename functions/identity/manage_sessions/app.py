@@ -102,7 +102,7 @@ def _live(sessions: list[Session], caller: Caller) -> list[SessionAnswer]:
     for session in sessions:
         member = read.find(members[session.member_id], Member)
         account = read.find(accounts[session.member_id], Account)
-        if member and member.status == "active" and account and session.is_live(account, at=caller.at):
+        if member and account and session.is_live(account, member, at=caller.at):
             shown.append(_answer(session, caller))
     return shown
 

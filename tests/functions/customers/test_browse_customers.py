@@ -10,9 +10,9 @@ from tests.support.ordering import send_event
 from tests.support.world import ADDRESS, Shop, open_shop
 from tradepost.domain.clock import now
 from tradepost.domain.customers import Customer
+from tradepost.domain.people import SYSTEM
 from tradepost.table.customers import save_customer
 from tradepost.table.transaction import Transaction
-from tradepost.domain.people import SYSTEM
 
 
 def fill(shop: Shop, count: int) -> list[str]:

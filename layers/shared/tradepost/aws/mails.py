@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 import botocore.session
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tradepost.settings import settings
@@ -27,9 +28,14 @@ class MailRefusedError(Exception):
     """SES will not take this mail, today or tomorrow."""
 
 
+# The queue tries again, not the client: each try of one whose answer was lost may be another copy of the mail, and the
+# pauses between tries would keep the rest of the batch waiting.
+_ONCE: Final = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
+
+
 @cache
 def _client() -> Any:
-    return botocore.session.get_session().create_client("sesv2")
+    return botocore.session.get_session().create_client("sesv2", config=_ONCE)
 
 
 def send(mail: Mail, *, tag: str) -> None:

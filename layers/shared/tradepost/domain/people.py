@@ -173,10 +173,11 @@ class Session(Entity):
         """When it ends if it is not used, and 30 days after its start at the latest."""
         return min(self.last_seen_at + SESSION_IDLE, self.started_at + SESSION_LIFETIME)
 
-    def is_live(self, account: Account, *, at: datetime) -> bool:
-        """Tell whether it still stands for its person."""
+    def is_live(self, account: Account, member: Member, *, at: datetime) -> bool:
+        """Tell whether it still stands for its person: a place that was lost and given again is entered anew."""
         ended_by_password = self.started_at < account.sessions_valid_from and self.id != account.kept_session
-        return at < self.expires_at and not ended_by_password
+        ended_by_revocation = member.status != "active" or self.started_at < member.joined_at
+        return at < self.expires_at and not ended_by_password and not ended_by_revocation
 
 
 class Throttle(Entity):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, PlainSerializer, StrictBool, StrictInt, WithJsonSchema
 
+from tradepost.domain.colours import DEFAULT_COLOUR
 from tradepost.domain.errors import Fault, InvalidError, UnavailableError
 from tradepost.domain.values import (
     CurrencyCode,
@@ -58,7 +59,7 @@ class Branding(Value):
 
     display_name: Text | None = None
     logo_url: HttpsUrl | None = None
-    colour: HexColour = "#1f4f46"
+    colour: HexColour = DEFAULT_COLOUR
     reply_to: Email | None = None
 
 

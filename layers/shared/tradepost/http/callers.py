@@ -259,9 +259,9 @@ def _admit(caller: CallerInfo, keys: Mapping[str, Key]) -> None:
     read = caller.reader
     session, member = read.find(keys["session"], Session), read.find(keys["member"], Member)
     account, store = read.find(keys["account"], Account), read.find(keys["store"], Store)
-    if session is None or member is None or account is None or store is None or member.status != "active":
+    if session is None or member is None or account is None or store is None:
         raise _invalid_token()
-    if not session.is_live(account, at=caller.at):
+    if not session.is_live(account, member, at=caller.at):
         raise _invalid_token()
     customer = read.find(keys["customer"], Customer) if "customer" in keys else None
     if "customer" in keys and (customer is None or not customer.active):

@@ -211,7 +211,7 @@ def _already_accepted() -> ConflictError:
 def _member(offer: Offer, account: Account, name: str, caller: CallerInfo) -> Member:
     """Return the person's place with the customer: a new one, or the one that was taken away before."""
     if offer.member:
-        return offer.member.model_copy(update={"status": "active", "name": name})
+        return offer.member.model_copy(update={"status": "active", "name": name, "joined_at": caller.at})
     return Member(
         id=member_id(offer.store.id, account.person, offer.customer.id),
         store_id=offer.store.id,

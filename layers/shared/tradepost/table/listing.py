@@ -115,7 +115,8 @@ def words_of(*texts: str | None) -> frozenset[str]:
             character for character in unicodedata.normalize("NFKD", folded(text or "")) if not unicodedata.combining(character)
         )
         for match in _WORD.finditer(plain):
-            words[match[0][:60]] = None
+            # An e-mail address is found by its domain as well.
+            words.update(dict.fromkeys(whole[:60] for whole in (match[0], match[0].rpartition("@")[2])))
             words.update(dict.fromkeys(part[:60] for part in re.split(r"[.@+-]", match[0]) if part))
     return frozenset(list(words)[:MAX_WORDS])
 

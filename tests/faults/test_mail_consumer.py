@@ -1,0 +1,205 @@
+"""The mail consumer when things go wrong: nothing is lost, nothing holds up others, and twice only after a crash."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+
+from tests.conftest import Clock
+from tests.support.faults import failing, meanwhile, refusal
+from tests.support.functions import run
+from tests.support.mail import announced, consume, deliver, queued, sent, verify_sender
+from tests.support.table import stored
+from tests.support.world import Shop
+from tradepost.domain.people import SYSTEM
+from tradepost.table.outbox import LEASE
+from tradepost.table.transaction import Transaction
+
+
+@pytest.fixture(autouse=True)
+def _sender(aws: None) -> Iterator[None]:
+    verify_sender()
+    yield
+
+
+def invite(shop: Shop, name: str = "Blue Door") -> dict[str, Any]:
+    """Invite a new customer."""
+    customer = shop.add_customer(name, f"{name.split()[0].lower()}@doors.test")
+    shop.invite(customer["id"])
+    return customer
+
+
+def delivery(shop: Shop, customer: dict[str, Any]) -> str:
+    """Return how far a customer's mail got, which both its own item and the invitation's say."""
+    told = shop.owner.get(f"/v1/customers/{customer['id']}").json["invitation"]
+    assert shop.owner.get(f"/v1/invitations/{told['id']}").json["delivery"] == told["delivery"]
+    return str(told["delivery"])
+
+
+def statuses() -> list[tuple[str, str | None]]:
+    """Return how the messages stand, oldest first."""
+    return [(item["status"], item["failure"]) for item in sorted(stored("outbox"), key=lambda item: item["id"])]
+
+
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "LimitExceededException", "SendingPausedException"])
+def test_what_ses_cannot_take_now_comes_again_and_is_sent_once(shop: Shop, code: str) -> None:
+    customer = invite(shop)
+    with failing("SendEmail", refusal("SendEmail", code)):
+        assert consume(queued()) == ["0"]
+    assert (sent(), statuses(), delivery(shop, customer)) == ([], [("queued", None)], "queued")
+    # The next delivery need not wait until the lease is over
+    assert consume(queued()) == []
+    assert (len(sent()), statuses(), delivery(shop, customer)) == (1, [("done", None)], "sent")
+
+
+def test_a_network_that_fails_is_tried_again_too(shop: Shop) -> None:
+    invite(shop)
+    with failing("SendEmail", ConnectTimeoutError(endpoint_url="https://email")):
+        assert consume(queued()) == ["0"]
+    assert len(deliver()) == 1
+
+
+def test_one_that_fails_holds_up_none_of_its_batch(shop: Shop) -> None:
+    customers = [invite(shop, name) for name in ("Blue Door", "Green Gate", "Red Roof")]
+    with failing("SendEmail", refusal("SendEmail", "TooManyRequestsException"), skipping=1):
+        assert consume(queued()) == ["1"]
+    assert [delivery(shop, customer) for customer in customers] == ["sent", "queued", "sent"]
+
+
+def test_one_that_nobody_foresaw_holds_up_none_of_its_batch(shop: Shop) -> None:
+    customers = [invite(shop, name) for name in ("Blue Door", "Green Gate")]
+    keys = queued()
+    broken = {"messageId": "broken", "body": "{}"}
+    good = [{"messageId": f"{index}", "body": json.dumps(key._asdict())} for index, key in enumerate(keys)]
+    answer = run("notifications/send_mail", {"Records": [broken, *good]})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "broken"}]}
+    assert [delivery(shop, customer) for customer in customers] == ["sent", "sent"]
+
+
+def test_what_ses_refuses_for_good_is_not_tried_again_and_the_store_sees_it(shop: Shop) -> None:
+    customer = invite(shop)
+    with failing("SendEmail", refusal("SendEmail", "MessageRejected"), times=9):
+        assert consume(queued()) == []
+    assert (sent(), statuses(), delivery(shop, customer)) == ([], [("failed", "MessageRejected")], "bounced")
+    assert queued() == []
+    # And the link lives: the owner can still hand it out
+    invitation = shop.owner.get(f"/v1/customers/{customer['id']}").json["invitation"]
+    assert (invitation["state"], bool(shop.owner.get(f"/v1/invitations/{invitation['id']}").json["link"])) == ("pending", True)
+
+
+def test_a_crash_between_ses_and_the_note_sends_it_once_more_and_then_never_again(shop: Shop, time: Clock) -> None:
+    customer = invite(shop)
+    keys = queued()
+    with failing("TransactWriteItems", refusal("TransactWriteItems", "InternalServerError"), times=9):
+        assert consume(keys) == ["0"]
+    assert (len(sent()), statuses()) == (1, [("queued", None)])
+    # While the lease of the one that died lasts, nobody sends; afterwards, the same link goes out once more
+    assert consume(keys) == []
+    assert len(sent()) == 1
+    time.advance(seconds=LEASE.total_seconds() + 1)
+    assert consume(keys) == []
+    assert consume(keys) == []
+    first, second = sent()
+    assert first == second
+    assert (statuses(), delivery(shop, customer)) == ([("done", None)], "sent")
+
+
+def test_a_note_whose_answer_got_lost_is_recognised(shop: Shop, time: Clock) -> None:
+    invite(shop)
+    keys = queued()
+    lost = refusal("TransactWriteItems", "InternalServerError")
+    with failing("TransactWriteItems", lost, when="after"):
+        assert consume(keys) == ["0"]
+    time.advance(minutes=5)
+    assert consume(keys) == []
+    assert (len(sent()), statuses()) == (1, [("done", None)])
+
+
+def test_told_twice_at_once_it_is_sent_once(shop: Shop) -> None:
+    invite(shop)
+    keys = queued()
+    with meanwhile("SendEmail", lambda: consume(keys)):
+        assert consume(keys) == []
+    assert (len(sent()), statuses()) == (1, [("done", None)])
+
+
+def test_a_consumer_that_was_too_slow_sees_that_another_has_finished(shop: Shop, time: Clock) -> None:
+    invite(shop)
+    keys = queued()
+
+    def another_after_the_lease() -> None:
+        time.advance(minutes=1)
+        assert consume(keys) == []
+
+    with meanwhile("SendEmail", another_after_the_lease, when="after"):
+        assert consume(keys) == ["0"]
+    assert consume(keys) == []
+    assert statuses() == [("done", None)]
+
+
+def test_told_out_of_order_every_mail_carries_the_present_link(shop: Shop, time: Clock) -> None:
+    customer = invite(shop)
+    time.advance(minutes=1)
+    invitation = shop.owner.get(f"/v1/customers/{customer['id']}").json["invitation"]["id"]
+    shop.owner.post(f"/v1/invitations/{invitation}/resend")
+    assert consume(reversed(queued())) == []
+    link = shop.owner.get(f"/v1/invitations/{invitation}").json["link"]
+    assert [link in mail.html for mail in sent()] == [True, True]
+    assert delivery(shop, customer) == "sent"
+
+
+def test_what_was_revoked_before_it_was_sent_is_dropped(shop: Shop) -> None:
+    customer = invite(shop)
+    shop.owner.post("/v1/invitations/revoke", {"customer_ids": [customer["id"]]})
+    assert consume(queued()) == []
+    assert (sent(), statuses()) == ([], [("failed", "obsolete")])
+
+
+def test_what_goes_to_a_customer_that_was_switched_off_meanwhile_is_dropped(shop: Shop) -> None:
+    customer = invite(shop)
+    etag = shop.owner.get(f"/v1/customers/{customer['id']}").json["etag"]
+    shop.owner.patch(f"/v1/customers/{customer['id']}", {"active": False}, etag=etag)
+    assert consume(queued()) == []
+    assert (sent(), statuses()) == ([], [("failed", "obsolete")])
+
+
+def test_a_mail_of_the_invitation_before_says_nothing_of_the_new_one(shop: Shop) -> None:
+    customer = invite(shop)
+    (key,) = queued()
+
+    def invited_anew() -> None:
+        shop.owner.post("/v1/invitations/revoke", {"customer_ids": [customer["id"]]})
+        shop.owner.post("/v1/invitations", {"customer_ids": [customer["id"]]})
+
+    with meanwhile("SendEmail", invited_anew, when="after"):
+        assert consume([key]) == []
+    assert shop.owner.get(f"/v1/customers/{customer['id']}").json["invitation"]["delivery"] == "queued"
+    assert sorted(status for status, _ in statuses()) == ["done", "queued"]
+
+
+def test_a_message_of_something_that_is_gone_is_dropped(shop: Shop, time: Clock) -> None:
+    shop.owner.as_(None).post("/v1/password-resets", {"email": "ola@acme.test"})
+    older = queued()
+    time.advance(minutes=2)
+    shop.owner.as_(None).post("/v1/password-resets", {"email": "ola@acme.test"})
+    assert [message["type"] for message in announced()] == ["password_reset", "password_reset"]
+    assert consume(older) == []
+    assert (sent(), statuses()[0]) == ([], ("failed", "obsolete"))
+
+
+def test_a_message_that_does_not_exist_is_taken_off_the_queue(shop: Shop) -> None:
+    invite(shop)
+    (key,) = queued()
+    assert consume([key._replace(pk="OUTBOX#STORE#acme#nothing")]) == []
+    assert sent() == []
+
+
+def test_what_is_done_leaves_the_work_list_and_goes_after_a_month(shop: Shop, time: Clock) -> None:
+    invite(shop)
+    deliver()
+    (item,) = stored("outbox")
+    assert item["done_at"] is not None
+    tx = Transaction("STORE#acme", SYSTEM, SYSTEM, time.at)
+    tx.commit()  # a transaction without steps is no call at all

@@ -1,0 +1,111 @@
+"""Invitations: what was offered to whom, how far it got, and the link to copy."""
+
+import pytest
+
+from tests.conftest import Clock
+from tests.support.client import Client
+from tests.support.mail import deliver
+from tests.support.ordering import send_event
+from tests.support.table import everything
+from tests.support.world import PASSWORD, Shop, open_shop
+
+
+def emails(client: Client, **query: str) -> list[str]:
+    """Return the addresses that a list brings."""
+    reply = client.get("/v1/invitations", **query)
+    assert reply.status == 200, reply.text
+    return [each["email"] for each in reply.json["items"]]
+
+
+def invited(shop: Shop, name: str, time: Clock) -> str:
+    """Invite a new customer; returns its id."""
+    time.advance(seconds=1)
+    customer = shop.add_customer(name, f"{name}@doors.test")
+    shop.invite(customer["id"])
+    return str(customer["id"])
+
+
+def test_invitations_are_listed_newest_first_without_their_links(shop: Shop, time: Clock) -> None:
+    for name in ("one", "two", "three"):
+        invited(shop, name, time)
+    reply = send_event("invitations/browse_invitations.pending", TOKEN=shop.owner.token)
+    assert [each["email"] for each in reply.json["items"]] == ["three@doors.test", "two@doors.test", "one@doors.test"]
+    assert {each["link"] for each in reply.json["items"]} == {None}
+    assert {each["created_by"]["name"] for each in reply.json["items"]} == {"Ola Nordmann"}
+
+
+def test_a_single_pending_one_shows_its_link_which_is_not_stored(shop: Shop, time: Clock) -> None:
+    invited(shop, "one", time)
+    (listed,) = shop.owner.get("/v1/invitations").json["items"]
+    shown = shop.owner.get(f"/v1/invitations/{listed['id']}")
+    assert (shown.json["state"], shown.headers["etag"]) == ("pending", '"1"')
+    secret = shown.json["link"].rpartition(".")[2]
+    assert (len(secret), secret in everything()) == (26, False)
+
+
+def test_every_state_and_delivery_can_be_asked_for(shop: Shop, time: Clock) -> None:
+    invited(shop, "expired", time)
+    deliver()
+    time.advance(days=14)
+    login = shop.owner.as_(None).post("/v1/sessions", {"email": "ola@acme.test", "password": PASSWORD})
+    shop = Shop(shop.slug, shop.owner.as_(login.json["token"]), shop.tier_id, shop.group_id)
+    revoked = invited(shop, "revoked", time)
+    shop.owner.post("/v1/invitations/revoke", {"customer_ids": [revoked]})
+    customer = shop.add_customer("accepted", "accepted@doors.test")
+    time.advance(seconds=1)
+    shop.join(customer)
+    pending = invited(shop, "pending", time)
+    for state in ("expired", "revoked", "accepted", "pending"):
+        assert emails(shop.owner, state=state) == [f"{state}@doors.test"]
+    assert emails(shop.owner, delivery="sent") == ["expired@doors.test"]
+    assert emails(shop.owner, customer_id=pending) == ["pending@doors.test"]
+    assert emails(shop.owner, customer_id=pending, state="revoked") == []
+    assert len(emails(shop.owner)) == 4
+    assert {each["email"] for each in shop.owner.get("/v1/invitations").json["items"] if each["state"] == "expired"} == {
+        "expired@doors.test"
+    }
+    for state in ("expired", "revoked", "accepted"):
+        (listed,) = shop.owner.get("/v1/invitations", state=state).json["items"]
+        assert shop.owner.get(f"/v1/invitations/{listed['id']}").json["link"] is None
+
+
+def test_pages_bring_every_invitation_once_and_a_cursor_serves_its_own_list_only(shop: Shop, time: Clock) -> None:
+    for number in range(7):
+        invited(shop, f"n{number}", time)
+    found: list[str] = []
+    page = shop.owner.get("/v1/invitations", limit="3").json
+    cursor = page["next_cursor"]
+    found += [each["email"] for each in page["items"]]
+    while page["next_cursor"]:
+        page = shop.owner.get("/v1/invitations", limit="3", cursor=page["next_cursor"]).json
+        found += [each["email"] for each in page["items"]]
+    assert found == [f"n{number}@doors.test" for number in range(6, -1, -1)]
+    rival = open_shop(shop.owner.as_(None), "rival").owner
+    attempts = [
+        rival.get("/v1/invitations", limit="3", cursor=cursor),
+        shop.owner.get("/v1/invitations", state="pending", cursor=cursor),
+        shop.owner.get("/v1/customers", cursor=cursor),
+        shop.owner.get("/v1/invitations", cursor=f"{cursor}x"),
+    ]
+    assert {(reply.status, reply.code) for reply in attempts} == {(400, "invalid_cursor")}
+
+
+def test_what_another_store_offers_does_not_exist_here(shop: Shop, time: Clock) -> None:
+    invited(shop, "one", time)
+    (listed,) = shop.owner.get("/v1/invitations").json["items"]
+    rival = open_shop(shop.owner.as_(None), "rival").owner
+    reply, missing = rival.get(f"/v1/invitations/{listed['id']}"), rival.get("/v1/invitations/nothing")
+    assert (reply.status, reply.text) == (404, missing.text)
+    assert emails(rival) == []
+
+
+def test_a_buyer_sees_no_invitations(shop: Shop) -> None:
+    buyer = shop.join(shop.add_customer())
+    for path in ("/v1/invitations", "/v1/invitations/acme.x"):
+        assert (buyer.get(path).status, buyer.get(path).code) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("query", [{"state": "lost"}, {"delivery": "eaten"}, {"limit": "0"}, {"customer_id": "x" * 61}])
+def test_a_query_that_is_wrong_is_pointed_at(shop: Shop, query: dict[str, str]) -> None:
+    reply = shop.owner.get("/v1/invitations", **query)
+    assert (reply.status, reply.json["errors"][0]["pointer"]) == (422, f"?{next(iter(query))}")

@@ -1,0 +1,53 @@
+"""What the stream tells is put on the queue, by key and nothing else."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from tests.support.faults import failing, refusal
+from tests.support.functions import ROOT, run
+from tests.support.queues import create_mail_queue, received
+
+EVENT = ROOT / "events" / "notifications" / "relay_outbox.two_messages.json"
+
+
+@pytest.fixture
+def two_messages(aws: None) -> dict[str, Any]:
+    create_mail_queue()
+    event: dict[str, Any] = json.loads(EVENT.read_text())
+    return event
+
+
+def test_every_new_message_is_put_on_the_queue_by_its_key_alone(two_messages: dict[str, Any]) -> None:
+    answer = run("notifications/relay_outbox", two_messages)
+    assert answer == {"batchItemFailures": []}
+    keys = [{name: value["S"] for name, value in each["dynamodb"]["Keys"].items()} for each in two_messages["Records"]]
+    assert sorted(received(), key=str) == sorted(keys, key=str)
+
+
+def test_while_the_queue_cannot_be_reached_nothing_is_lost(two_messages: dict[str, Any]) -> None:
+    # Given a queue that does not answer: then the batch is the stream's to bring again
+    down = refusal("SendMessageBatch", "ServiceUnavailable")
+    with failing("SendMessageBatch", down), pytest.raises(ClientError, match="ServiceUnavailable"):
+        run("notifications/relay_outbox", two_messages)
+    assert received() == []
+    # When it answers again, both are relayed
+    assert run("notifications/relay_outbox", two_messages) == {"batchItemFailures": []}
+    assert len(received()) == len(two_messages["Records"])
+
+
+def test_the_stream_goes_on_from_the_first_message_that_the_queue_refused(
+    two_messages: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a queue that refuses the second message of a batch
+    def refusing(self: BaseClient, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        assert operation == "SendMessageBatch"
+        return {"Failed": [{"Id": parameters["Entries"][1]["Id"], "SenderFault": False, "Code": "InternalError"}]}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refusing)
+    answer = run("notifications/relay_outbox", two_messages)
+    second = two_messages["Records"][1]["dynamodb"]["SequenceNumber"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": second}]}

@@ -1,0 +1,51 @@
+"""What the relay lost is found again, and what is being worked on is left alone."""
+
+import json
+
+import pytest
+
+from tests.conftest import Clock
+from tests.support.functions import ROOT, run
+from tests.support.mail import deliver, queued
+from tests.support.queues import create_mail_queue, received
+from tests.support.table import stored
+from tests.support.world import Shop
+
+EVENT = json.loads((ROOT / "events" / "notifications" / "sweep_outbox.scheduled.json").read_text())
+
+
+@pytest.fixture
+def waiting(shop: Shop, time: Clock) -> list[dict[str, str]]:
+    """Three invitations' mails that no relay has brought to the queue."""
+    create_mail_queue()
+    ids = [shop.add_customer(f"Customer {number}", f"buyer{number}@shop.test")["id"] for number in range(3)]
+    assert shop.owner.post("/v1/invitations", {"customer_ids": ids, "delivery": "email"}).json["invited"] == 3
+    return [key._asdict() for key in queued()]
+
+
+def test_a_message_that_waits_for_minutes_is_put_on_the_queue_again(waiting: list[dict[str, str]], time: Clock) -> None:
+    time.advance(minutes=6)
+    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 3, "refused": 0}
+    assert sorted(received(), key=str) == sorted(waiting, key=str)
+
+
+def test_a_message_that_is_merely_new_is_left_to_its_relay(waiting: list[dict[str, str]], time: Clock) -> None:
+    time.advance(minutes=4)
+    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 0, "refused": 0}
+    assert received() == []
+
+
+def test_what_was_sent_again_just_now_is_not_sent_again_at_the_next_sweep(waiting: list[dict[str, str]], time: Clock) -> None:
+    time.advance(minutes=6)
+    run("notifications/sweep_outbox", EVENT)
+    time.advance(minutes=5)
+    assert run("notifications/sweep_outbox", EVENT)["overdue"] == 0
+    time.advance(minutes=20)
+    assert run("notifications/sweep_outbox", EVENT)["overdue"] == 3
+
+
+def test_a_message_that_was_carried_out_is_never_swept(waiting: list[dict[str, str]], time: Clock) -> None:
+    assert len(deliver()) == 3
+    time.advance(days=2)
+    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 0, "refused": 0}
+    assert {item["status"] for item in stored("outbox")} == {"done"}
