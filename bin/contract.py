@@ -48,9 +48,7 @@ def contract() -> str:
     )
     for name in sorted({route.function for route in routes()}):
         app = load_function(name).app
-        merge.add_schema(
-            app.get_openapi_schema(title="Tradepost", version="1", security_schemes={"bearer": HTTPBearer()})
-        )
+        merge.add_schema(app.get_openapi_schema(title="Tradepost", version="1", security_schemes={"bearer": HTTPBearer()}))
     description = json.loads(merge.get_openapi_json_schema())
     description["components"]["schemas"]["Problem"] = PROBLEM
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
@@ -97,15 +95,9 @@ def page(text: str) -> str:
         for method, operation in operations.items():
             by_tag.setdefault(operation["tags"][0], []).append(_operation(method, path, operation))
     contents = "".join(f'<li><a href="#{tag}">{tag}</a></li>' for tag in sorted(by_tag))
-    sections = "".join(
-        f'<section id="{tag}"><h2>{tag}</h2>{"".join(rows)}</section>' for tag, rows in sorted(by_tag.items())
-    )
+    sections = "".join(f'<section id="{tag}"><h2>{tag}</h2>{"".join(rows)}</section>' for tag, rows in sorted(by_tag.items()))
     schemas = "".join(_schema(name, schema) for name, schema in sorted(description["components"]["schemas"].items()))
-    return (
-        (Path(__file__).parent / "docs_page.html")
-        .read_text()
-        .format(contents=contents, sections=sections, schemas=schemas)
-    )
+    return (Path(__file__).parent / "docs_page.html").read_text().format(contents=contents, sections=sections, schemas=schemas)
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:

@@ -156,10 +156,7 @@ def enable_expiry(engine: Engine, template: dict[str, Any]) -> None:
         if resource["Type"] == "AWS::DynamoDB::Table" and wish and wish.get("Enabled"):
             found = cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=logical_id)
             table = found["StackResourceDetail"]["PhysicalResourceId"]
-            if (
-                dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
-                != "ENABLED"
-            ):
+            if dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] != "ENABLED":
                 dynamodb.update_time_to_live(
                     TableName=table,
                     TimeToLiveSpecification={"AttributeName": wish["AttributeName"], "Enabled": True},

@@ -68,9 +68,7 @@ def message(mail: Mail, *, to: str, notices: list[str], can_report: bool) -> str
 
 def missing() -> str:
     """What a wrong address in the mailbox shows."""
-    return _page(
-        "No such mail", '<main class="message"><h1>No such mail</h1><p><a href="/_mail">All mail</a></p></main>'
-    )
+    return _page("No such mail", '<main class="message"><h1>No such mail</h1><p><a href="/_mail">All mail</a></p></main>')
 
 
 def starting() -> str:

@@ -146,9 +146,7 @@ def _add_customers(owner: _Seeder, groups: dict[str, str]) -> list[dict[str, Any
                 "name": name,
                 "email": email,
                 "group_id": groups["Retailers" if index % CHAIN_EVERY else "Chains"],
-                "addresses": [
-                    {"company": name, "street": street, "postal_code": code, "city": city, "country": country}
-                ],
+                "addresses": [{"company": name, "street": street, "postal_code": code, "city": city, "country": country}],
             },
         )
         for index, (name, email, street, code, city, country) in enumerate(CUSTOMERS, start=1)

@@ -71,8 +71,7 @@ def describe(mail: Mail, event: str) -> dict[str, Any]:
             "destination": recipients,
             "headersTruncated": False,
             "headers": [{"name": name, "value": value} for name, value in mail.headers],
-            "tags": {name: [value] for name, value in mail.tags.items()}
-            | {"ses:configuration-set": [mail.configuration_set]},
+            "tags": {name: [value] for name, value in mail.tags.items()} | {"ses:configuration-set": [mail.configuration_set]},
         },
         event.lower(): DETAILS[event] | {"timestamp": at, PEOPLE[event]: listed},
     }

@@ -56,7 +56,8 @@ def _findings(attempt: Attempt, caller: str, world: World) -> Iterator[str]:
         yield from (f"{caller} was told of “{word}”: {reply.text}" for word in SECRETS[caller] if word in reply.text)
     if reply.status == 404 or alike == "unknown":
         nothing = world.send(attempt, caller, about_nothing=True)
-        if nothing != world.as_unknown(reply):
+        # Rows of a bulk answer name what was asked for; a 404 never does.
+        if nothing != (reply if reply.status == 404 else world.as_unknown(reply)):
             yield f"{caller} can tell what is somebody else's from what does not exist: {reply} / {nothing}"
 
 

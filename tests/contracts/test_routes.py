@@ -51,7 +51,7 @@ def test_every_route_is_documented_and_nothing_else() -> None:
 
 
 def test_every_route_is_held_against_every_kind_of_caller() -> None:
-    assert sorted((attempt.method, attempt.path) for attempt in attempts()) == SERVED
+    assert sorted({(attempt.method, attempt.path) for attempt in attempts()}) == SERVED
     assert {caller for attempt in attempts() for caller in attempt.who} == set(CALLERS)
 
 

@@ -159,7 +159,6 @@ def build_world(api: Client) -> World:
         "tier_id": acme.tier_id,
         "invitation_id": waiting["invitation"]["id"],
         "session_id": buyer.get("/v1/sessions").json["items"][0]["id"],
-        "member_id": buyer.get("/v1/me").json["id"],
         "link": _link(acme, waiting["invitation"]["id"]),
         "reset": _reset_token(api, "ida@bluedoor.test"),
         **_spare_entries(acme),

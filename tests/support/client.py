@@ -27,7 +27,9 @@ class Client:
         """Read."""
         return self.send("GET", path, headers=headers, query=query)
 
-    def post(self, path: str, body: Any = None, *, key: str | None = "", headers: Mapping[str, str] | None = None, **query: str) -> Reply:
+    def post(
+        self, path: str, body: Any = None, *, key: str | None = "", headers: Mapping[str, str] | None = None, **query: str
+    ) -> Reply:
         """Send something new. `key` is the Idempotency-Key: a fresh one by default, none for None."""
         sent = {} if key is None else {"Idempotency-Key": key or f"{next(_numbers)}-{uuid4()}"}
         return self.send("POST", path, body, headers={**sent, **(headers or {})}, query=query)

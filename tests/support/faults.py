@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 
 def refusal(operation: str, code: str, **more: Any) -> ClientError:
     """Return the error that AWS answers with."""
-    return ClientError({"Error": {"Code": code, "Message": code}, **more}, operation)
+    answer: Any = {"Error": {"Code": code, "Message": code}, **more}
+    return ClientError(answer, operation)
 
 
 @contextmanager

@@ -141,9 +141,7 @@ def run(function: str, event: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def invoke(
-    method: str, url: str, *, headers: Mapping[str, str], query: Mapping[str, str], body: str | None
-) -> Reply:
+def invoke(method: str, url: str, *, headers: Mapping[str, str], query: Mapping[str, str], body: str | None) -> Reply:
     """Send one request to the function that has its route."""
     path = urlsplit(url).path
     for route in routes():

@@ -1,4 +1,4 @@
-"""The way of a mail in the tests: what is waiting in the outbox goes to the consumer, as the relay and the queue would bring it."""
+"""The way of a mail in the tests: what waits in the outbox goes to the consumer, as relay and queue would bring it."""
 
 import json
 import os

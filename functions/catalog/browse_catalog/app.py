@@ -16,9 +16,7 @@ from tradepost.table.shapes import Key
 
 app = make_app()
 
-type Store = Annotated[
-    str | None, Query(max_length=40, description="The slug of the store, for guests without an account.")
-]
+type Store = Annotated[str | None, Query(max_length=40, description="The slug of the store, for guests without an account.")]
 
 
 class PricedProduct(Answer):
@@ -40,12 +38,8 @@ def _named(ask: Ask) -> list[Key]:
 @app.get("/v1/products", allow=Permission.BROWSE_CATALOG, guests=True)
 def list_catalog(
     caller: Caller,
-    q: Annotated[
-        str | None, Query(max_length=200, description="The beginning of a number, or of words of the name.")
-    ] = None,
-    active: Annotated[
-        bool | None, Query(description="For the owner: only what is on sale, or only what is not.")
-    ] = None,
+    q: Annotated[str | None, Query(max_length=200, description="The beginning of a number, or of words of the name.")] = None,
+    active: Annotated[bool | None, Query(description="For the owner: only what is on sale, or only what is not.")] = None,
     store: Store = None,  # read with the caller; here for the documentation
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -124,9 +124,7 @@ def _carry_out(rows: list[Planned], caller: Caller) -> list[Planned]:
     rewrites = [(rows[index].before, rows[index].after) for index in changing]
     outcome = write_products(caller.transaction, caller.store.id, rewrites, source="import")
     failures = {
-        index: Refusal(error.code, error.detail)
-        for index, error in zip(changing, outcome, strict=True)
-        if error is not None
+        index: Refusal(error.code, error.detail) for index, error in zip(changing, outcome, strict=True) if error is not None
     }
     return [row._replace(refusal=failures.get(index, row.refusal)) for index, row in enumerate(rows)]
 

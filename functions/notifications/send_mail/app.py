@@ -32,7 +32,7 @@ def _carried_out(record: dict[str, Any]) -> bool:
         item = claim(key, at=clock.now())
         return item is None or _sent(key, item)
     except Exception:  # one mail that nobody foresaw must not hold up the others: it goes to the dead-letter queue alone
-        logger.exception("mail not carried out", message=record["messageId"])
+        logger.exception("mail not carried out", delivery=record["messageId"])
         return False
 
 

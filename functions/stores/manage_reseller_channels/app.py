@@ -65,9 +65,7 @@ def show_reseller_channel(reseller_channel_id: str, caller: Caller) -> ResellerC
 
 
 @app.patch("/v1/reseller-channels/<reseller_channel_id>", allow=Permission.MANAGE_STORE, reads=_named)
-def update_reseller_channel(
-    reseller_channel_id: str, change: ResellerChannelChange, caller: Caller
-) -> ResellerChannelAnswer:
+def update_reseller_channel(reseller_channel_id: str, change: ResellerChannelChange, caller: Caller) -> ResellerChannelAnswer:
     """Rename or describe a reseller channel, or give it another price tier, or none."""
     before = decided_on(ResellerChannel, reseller_channel_id, caller)
     tx = caller.transaction()

@@ -237,9 +237,7 @@ def test_columns_that_are_missing_leave_things_and_empty_cells_empty_them(shop: 
 
 
 def test_a_spreadsheet_of_a_semicolon_country_is_understood(shop: Shop) -> None:
-    text = (
-        '\ufeffNumber;Name;Price: WHOLESALE;Active\r\nA-1;"Tisch; groß";12,5;Yes\r\n\r\nA-2;"Stuhl ""Eiche""";1;0\r\n'
-    )
+    text = '\ufeffNumber;Name;Price: WHOLESALE;Active\r\nA-1;"Tisch; groß";12,5;Yes\r\n\r\nA-2;"Stuhl ""Eiche""";1;0\r\n'
     reply = import_csv(shop.owner, text)
     assert counts(reply) == (2, 0, 0, 0)
     assert [row["row"] for row in reply.json["results"]] == [2, 4]
@@ -321,9 +319,7 @@ def test_many_rows_take_few_transactions(shop: Shop) -> None:
     assert len(stored("product")) == 60
 
 
-def test_where_a_transaction_is_refused_only_the_rows_at_fault_fail(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_a_transaction_is_refused_only_the_rows_at_fault_fail(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given somebody who changes one of the products at the same moment
     shop.add_product("A-2")
     write = Transaction.commit

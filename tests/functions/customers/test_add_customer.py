@@ -10,7 +10,7 @@ from tests.support.table import stored
 from tests.support.world import ADDRESS, Shop, open_shop
 
 
-def tally(shop: Shop, group: bool = True) -> int:
+def tally(shop: Shop, *, group: bool = True) -> int:
     """Return how many things point at the shop's group, or at its price tier."""
     (entry,) = stored("customer_group" if group else "price_tier")
     return int(entry["tally"])
@@ -112,7 +112,7 @@ def test_names_in_every_script_can_be_added_and_found(shop: Shop, name: str) -> 
     customer = shop.add_customer(name, None)
     assert customer["name"] == name
     assert [each["id"] for each in shop.owner.get("/v1/customers").json["items"]] == [customer["id"]]
-    found = shop.owner.get("/v1/customers", q=name.split()[0][:60]).json["items"]
+    found = shop.owner.get("/v1/customers", q=name.split(maxsplit=1)[0][:60]).json["items"]
     assert [each["name"] for each in found] == [name]
 
 

@@ -38,9 +38,7 @@ def test_a_new_address_kills_the_link_and_resending_brings_a_new_one(shop: Shop)
     customer = shop.add_customer()
     link = shop.invite(customer["id"])
     etag = shop.owner.get(f"/v1/customers/{customer['id']}").json["etag"].replace('"', '\\"')
-    reply = send_event(
-        "customers/update_customer.new_address", TOKEN=shop.owner.token, CUSTOMER_ID=customer["id"], ETAG=etag
-    )
+    reply = send_event("customers/update_customer.new_address", TOKEN=shop.owner.token, CUSTOMER_ID=customer["id"], ETAG=etag)
     assert (reply.status, reply.json["email"]) == (200, "office@bluedoor.test")
     assert (reply.json["invitation"]["state"], reply.json["invitation"]["delivery"]) == ("pending", "none")
     assert link_code(shop, link) == (410, "invitation_replaced")

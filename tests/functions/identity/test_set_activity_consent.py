@@ -39,7 +39,9 @@ def test_an_owner_has_nothing_to_consent_to(shop: Shop) -> None:
     assert (reply.status, reply.code) == (403, "forbidden")
 
 
-@pytest.mark.parametrize("body", [{}, {"allowed": "yes"}, {"allowed": 1}, {"allowed": None}, {"allowed": True, "until": "2027"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"allowed": "yes"}, {"allowed": 1}, {"allowed": None}, {"allowed": True, "until": "2027"}]
+)
 def test_a_decision_that_is_none_is_refused(shop: Shop, body: dict[str, Any]) -> None:
     buyer = shop.join(shop.add_customer())
     before = stored()

@@ -40,7 +40,11 @@ def test_a_link_shows_the_store_and_what_it_has_entered(shop: Shop) -> None:
     link = shop.invite(shop.add_customer()["id"])
     offer = Client().get(f"/v1/invitation-links/{link}")
     assert offer.status == 200
-    assert (offer.json["store"]["slug"], offer.json["email"], offer.json["company"]) == ("acme", "buyer@bluedoor.test", "Blue Door")
+    assert (offer.json["store"]["slug"], offer.json["email"], offer.json["company"]) == (
+        "acme",
+        "buyer@bluedoor.test",
+        "Blue Door",
+    )
     assert (offer.json["account_exists"], offer.json["address"]) == (False, {**ADDRESS, "region": None})
     assert offer.headers["cache-control"] == "no-store"
 

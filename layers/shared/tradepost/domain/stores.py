@@ -116,9 +116,7 @@ class Store(Entity):
     def must_trade_in(self, currency: str, pointer: str) -> None:
         """Refuse money of another currency than the store's."""
         if currency != self.currency:
-            raise InvalidError(
-                Fault(pointer, f"must be in {self.currency}, the store's currency"), code="wrong_currency"
-            )
+            raise InvalidError(Fault(pointer, f"must be in {self.currency}, the store's currency"), code="wrong_currency")
 
 
 def change_settings(store: Store, given: Mapping[str, Any]) -> Store:
@@ -129,9 +127,7 @@ def change_settings(store: Store, given: Mapping[str, Any]) -> Store:
     merged = {name: _merged(getattr(store, name), value) for name, value in given.items()}
     changed = store.model_copy(update=merged)
     if changed.guest_access.enabled and changed.guest_access.price_tier_id is None:
-        raise InvalidError(
-            Fault("/guest_access/price_tier_id", "is required to let guests in"), code="price_tier_required"
-        )
+        raise InvalidError(Fault("/guest_access/price_tier_id", "is required to let guests in"), code="price_tier_required")
     if changed.override_limits.floor:
         changed.must_trade_in(changed.override_limits.floor.currency, "/override_limits/floor/currency")
     return changed
@@ -230,9 +226,7 @@ class CheckoutOptions(Entity):
         _must_be_told_apart(payment, self.payment_methods, "/payment_methods")
         shipping_methods = [ShippingMethod(**{**dict(method), "id": method.id or next(ids)}) for method in shipping]
         payment_methods = [PaymentMethod(**{**dict(method), "id": method.id or next(ids)}) for method in payment]
-        return self.model_copy(
-            update={"shipping_methods": tuple(shipping_methods), "payment_methods": tuple(payment_methods)}
-        )
+        return self.model_copy(update={"shipping_methods": tuple(shipping_methods), "payment_methods": tuple(payment_methods)})
 
 
 type _Method = NewShippingMethod | NewPaymentMethod
@@ -242,9 +236,7 @@ def _must_be_told_apart(given: Sequence[_Method], known: Sequence[_Method], poin
     known_ids, seen = {method.id for method in known}, set[str]()
     for index, method in enumerate(given):
         if method.id is not None and method.id not in known_ids:
-            raise InvalidError(
-                Fault(f"{pointer}/{index}/id", "is not among those offered so far"), code="unknown_method"
-            )
+            raise InvalidError(Fault(f"{pointer}/{index}/id", "is not among those offered so far"), code="unknown_method")
         for field, value in (("id", method.id), ("name", folded(method.name))):
             if value is not None and f"{field} {value}" in seen:
                 raise InvalidError(Fault(f"{pointer}/{index}/{field}", "is listed twice"), code="duplicate_method")

@@ -91,8 +91,6 @@ def member_brief(member: Member) -> MemberBrief:
     return MemberBrief(id=member.id, role=member.role, name=member.name)
 
 
-
-
 class CustomerInvitation(Answer):
     """Where a customer's latest invitation stands."""
 

@@ -154,7 +154,7 @@ class App(APIGatewayRestResolver):
         started = time.perf_counter()
         # The context is emptied once the answer stands; what is logged outlives it.
         known: dict[str, Any] = {}
-        self.append_context(known=known)
+        self.context["known"] = known
         answer: dict[str, Any] = self.resolve(event, context)
         logger.info(
             "request",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.update import Action
 
 from tradepost.aws.secrets import signing_key
 from tradepost.domain import clock, errors
@@ -310,7 +311,7 @@ def _touch(caller: CallerInfo, key: Key) -> None:
     seen = caller.session.model_copy(update={"last_seen_at": caller.at})
     record = Record.of(key, seen)
     try:
-        noted = [Record.data.set(record.data), Record.expires_at.set(int(seen.expires_at.timestamp()))]
+        noted: list[Action] = [Record.data.set(record.data), Record.expires_at.set(int(seen.expires_at.timestamp()))]
         record.update(noted, condition=Record.pk.exists())
     except UpdateError as error:
         if error.cause_response_code == "ConditionalCheckFailedException":
@@ -332,4 +333,3 @@ def _present[T](value: T | None) -> T:
     if value is None:
         raise LookupError("this route admits callers that lack this")
     return value
-

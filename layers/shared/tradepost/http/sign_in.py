@@ -93,5 +93,3 @@ def open_session(tx: Transaction, account: Account, member: Member, store: Store
         landing=member.landing or store.default_landing,
     )
     return Entrance(answer, seed)
-
-

@@ -78,9 +78,7 @@ def write_products(
     return outcome
 
 
-def _write(
-    tx: Transaction, store_id: str, rewrites: Sequence[Rewrite], details: Mapping[str, str]
-) -> DomainError | None:
+def _write(tx: Transaction, store_id: str, rewrites: Sequence[Rewrite], details: Mapping[str, str]) -> DomainError | None:
     for before, after in rewrites:
         if after:
             save_product(tx, store_id, after, before=before)

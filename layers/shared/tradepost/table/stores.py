@@ -119,9 +119,7 @@ def count_uses(tx: Transaction, store_id: str, entry: type[StoreList], entry_id:
     tx.update(list_key(entry, store_id, entry_id), [Record.tally.add(more)], condition=exists, otherwise=unknown)
 
 
-def save_group(
-    tx: Transaction, store_id: str, group: CustomerGroup, *, before: CustomerGroup | None = None
-) -> CustomerGroup:
+def save_group(tx: Transaction, store_id: str, group: CustomerGroup, *, before: CustomerGroup | None = None) -> CustomerGroup:
     """Write a customer group with what it points at; returns it with its new version."""
     old_tier = before.price_tier_id if before else None
     point_at(tx, store_id, PriceTier, before=old_tier, after=group.price_tier_id, field="/price_tier_id")

@@ -1,0 +1,120 @@
+"""People: what each role may do, how long a session lives, and how many tries an address has."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tradepost.domain.people import (
+    FAILURE_WINDOW,
+    FAILURES_ALLOWED,
+    GRANTS,
+    RESET_LIFETIME,
+    SESSION_IDLE,
+    SESSION_LIFETIME,
+    Account,
+    Member,
+    PasswordReset,
+    Permission,
+    Role,
+    Session,
+    Throttle,
+    failure_window,
+    seconds_to_wait,
+    shortened_address,
+)
+
+AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
+ACCOUNT = Account(
+    person="ida", email="ida@doors.test", name="Ida", password_hash="$argon2id$", sessions_valid_from=AT, created_at=AT
+)
+MEMBER = Member(
+    id="acme.ida.c1", store_id="acme", person="ida", role=Role.BUYER, name="Ida", email="ida@doors.test", joined_at=AT
+)
+INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive
+
+
+def session(started_at: datetime = AT, *, seen: timedelta = timedelta(), id_: str = "s1") -> Session:
+    """Return a session that was last seen a while after its start."""
+    return Session(
+        id=id_, member_id=MEMBER.id, member_name="Ida", started_at=started_at, last_seen_at=started_at + seen, device="",
+        address="",
+    )  # fmt: skip
+
+
+def test_a_buyer_may_nothing_that_is_the_stores_business() -> None:
+    stores = {Permission.MANAGE_STORE, Permission.MANAGE_PRODUCTS, Permission.LIST_CUSTOMERS, Permission.INVITE}
+    assert GRANTS[Role.BUYER].isdisjoint(stores)
+    assert stores <= GRANTS[Role.OWNER]
+
+
+def test_every_role_is_granted_something_and_every_permission_to_somebody() -> None:
+    assert set(GRANTS) == set(Role)
+    assert frozenset[Permission]().union(*GRANTS.values()) == set(Permission)
+
+
+@given(st.timedeltas(timedelta(), timedelta(days=40)))
+def test_a_session_ends_when_it_is_left_alone_and_after_thirty_days(seen: timedelta) -> None:
+    used = session(seen=seen)
+    assert used.expires_at == AT + min(seen + SESSION_IDLE, SESSION_LIFETIME)
+    assert not used.is_live(ACCOUNT, MEMBER, at=used.expires_at)
+    if used.expires_at > AT:
+        assert used.is_live(ACCOUNT, MEMBER, at=used.expires_at - timedelta(milliseconds=1))
+
+
+def test_a_new_password_ends_what_began_before_it_but_for_the_session_it_was_changed_in() -> None:
+    later = AT + timedelta(minutes=1)
+    changed = ACCOUNT.with_password("$argon2id$new", at=later, keeping="kept")
+    assert not session(id_="other").is_live(changed, MEMBER, at=later)
+    assert session(id_="kept").is_live(changed, MEMBER, at=later)
+    assert session(later).is_live(changed, MEMBER, at=later)
+    assert not session(id_="kept").is_live(changed.with_password("$argon2id$newer", at=later), MEMBER, at=later)
+
+
+def test_a_place_that_was_lost_and_given_again_is_entered_anew() -> None:
+    later = AT + timedelta(minutes=1)
+    assert not session().is_live(ACCOUNT, MEMBER.model_copy(update={"status": "revoked"}), at=AT)
+    again = MEMBER.model_copy(update={"joined_at": later})
+    assert not session().is_live(ACCOUNT, again, at=later)
+    assert session(later).is_live(ACCOUNT, again, at=later)
+
+
+@given(INSTANTS, st.integers(0, 30))
+def test_whoever_failed_too_often_waits_until_the_quarter_is_over_and_no_longer(at: datetime, failures: int) -> None:
+    throttles = [Throttle(window=failure_window(at), tally=failures), Throttle(window=failure_window(at) - 1, tally=99)]
+    wait = seconds_to_wait(throttles, at=at)
+    assert (wait > 0) == (failures >= FAILURES_ALLOWED)
+    assert wait <= FAILURE_WINDOW.total_seconds()
+    assert seconds_to_wait(throttles, at=at + timedelta(seconds=wait)) == 0
+
+
+def test_simultaneous_failures_in_several_items_count_together() -> None:
+    window = failure_window(AT)
+    assert seconds_to_wait([Throttle(window=window, tally=5), Throttle(window=window, tally=5)], at=AT) > 0
+
+
+@given(st.lists(st.booleans(), max_size=20))
+def test_only_a_change_of_mind_is_noted(decisions: list[bool]) -> None:
+    member = MEMBER
+    for step, allowed in enumerate(decisions):
+        member = member.deciding_on_activity(allowed=allowed, at=AT + timedelta(days=step))
+        assert member.allows_activity is allowed
+    noted = [change.allowed for change in member.consents]
+    assert all(one is not other for one, other in pairwise(noted))
+    assert member.allows_activity is (decisions[-1] if decisions else False)
+
+
+def test_a_reset_lives_for_an_hour() -> None:
+    reset = PasswordReset(nonce="n", digest="d", requested_at=AT)
+    assert reset.is_live(at=AT + RESET_LIFETIME - timedelta(milliseconds=1))
+    assert not reset.is_live(at=AT + RESET_LIFETIME)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("203.0.113.7", "203.0.113.*"), ("2001:db8::17", "2001:db8::*"), ("", "unknown"), ("somewhere", "unknown")],
+)
+def test_an_address_is_shown_without_its_last_part(address: str, shown: str) -> None:
+    assert shortened_address(address) == shown
