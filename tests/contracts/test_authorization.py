@@ -6,30 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.casting import BUILT, CALLERS, SECRETS, TRIED, Attempt, World, attempts, build_world, raw_items
-from tests.support.client import Client
-from tests.support.faults import failing, refusal
+from tests.support.casting import CALLERS, SECRETS, Attempt, World, attempts, raw_items
 from tests.support.functions import Reply, load_function, routes
-from tradepost.domain import clock
 from tradepost.http.app import ANYONE
-
-
-@pytest.fixture
-def world(api: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Two stores with everything in them, ten minutes later."""
-    world = _built(api)
-    world.put_back()
-    monkeypatch.setattr(clock, "now", lambda: TRIED)
-    # moto does not know how GET /v1/health asks SES about its sandbox.
-    with failing("GetAccount", refusal("GetAccount", "NotImplemented"), times=len(CALLERS)):
-        yield world
-
-
-@cache
-def _built(api: Client) -> World:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock, "now", lambda: BUILT)
-        return build_world(api)
 
 
 @pytest.mark.parametrize("attempt", attempts(), ids=lambda attempt: attempt.name)

@@ -203,3 +203,11 @@ def test_what_is_done_leaves_the_work_list_and_goes_after_a_month(shop: Shop, ti
     assert not record.gsi1pk
     assert not record.gsi1sk
     assert int(record.expires_at) == int((time.at + timedelta(days=30)).timestamp())
+
+
+def test_a_domain_that_ses_cannot_read_is_spelled_so_that_it_can(shop: Shop) -> None:
+    customer = shop.add_customer("Blaue Tür", "buero@blaue-tür.test")
+    shop.invite(customer["id"])
+    (mail,) = deliver()
+    assert mail.to.partition("@")[2].startswith("xn--")
+    assert mail.to.isascii()

@@ -3,10 +3,10 @@
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -90,6 +90,10 @@ class World(NamedTuple):
 
     def send(self, attempt: Attempt, caller: str, *, about_nothing: bool = False) -> Reply:
         """Send a row's request as one kind of caller; `about_nothing` puts ids in it that nothing has."""
+        return self.prepared(attempt, caller, about_nothing=about_nothing)()
+
+    def prepared(self, attempt: Attempt, caller: str, *, about_nothing: bool = False) -> Callable[..., Reply]:
+        """Return a row's request, ready to be sent; its `body` can still be exchanged."""
         about = {**self.ids, **{name: self.ids[thing] for name, thing in (attempt.about or {}).items()}}
         names = {name: _unknown(value) for name, value in about.items()} if about_nothing else about
         client, headers, body = self.clients[caller], {}, None
@@ -106,7 +110,7 @@ class World(NamedTuple):
         query = {name: _filled(value, names) for name, value in (attempt.query or {}).items()}
         if caller == "guest":
             query["store"] = "acme"
-        return client.send(attempt.method, _filled(attempt.path, names), body, headers=headers, query=query)
+        return partial(client.send, attempt.method, _filled(attempt.path, names), body=body, headers=headers, query=query)
 
     def _etag(self, path: str, client: Client) -> str:
         # Whoever may not read it tries with the version that the owner knows.

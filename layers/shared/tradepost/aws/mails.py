@@ -8,6 +8,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tradepost.domain.values import mailable
 from tradepost.settings import settings
 
 _FINAL: Final = frozenset({"MessageRejected", "BadRequestException", "NotFoundException"})
@@ -44,8 +45,8 @@ def send(mail: Mail, *, tag: str) -> None:
     try:
         _client().send_email(
             FromEmailAddress=formataddr((name, settings().sender_address), charset="utf-8"),
-            Destination={"ToAddresses": [mail.to]},
-            ReplyToAddresses=[mail.reply_to] if mail.reply_to else [],
+            Destination={"ToAddresses": [mailable(mail.to)]},
+            ReplyToAddresses=[mailable(mail.reply_to)] if mail.reply_to else [],
             EmailTags=[{"Name": "outbox", "Value": tag}],
             Content={
                 "Simple": {

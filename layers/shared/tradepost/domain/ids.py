@@ -11,8 +11,6 @@ import re
 import zlib
 from typing import Literal, NamedTuple
 
-from ulid import ULID
-
 from tradepost.domain.values import folded
 
 type TokenKind = Literal["session", "reset"]
@@ -24,6 +22,8 @@ _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def new_id() -> str:
     """Return an id that sorts by the time it was made and cannot be guessed (80 random bits)."""
+    from ulid import ULID  # its import looks up its own version on disk, which reading routes need not pay for
+
     return str(ULID()).lower()
 
 

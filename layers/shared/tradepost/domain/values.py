@@ -71,13 +71,19 @@ def _email(value: object) -> object:
     if len(value) > MAX_EMAIL:
         raise ValueError("is longer than an e-mail address can be")
     try:
-        return email_validator.validate_email(value, check_deliverability=False).normalized
+        return email_validator.validate_email(value, check_deliverability=False, strict=True).normalized
     except email_validator.EmailNotValidError as error:
         raise ValueError(f"is not an e-mail address: {error}") from None
 
 
 type Email = Annotated[str, BeforeValidator(_email)]
 """An address as it was written, with a normalised domain. Compare addresses by `folded`."""
+
+
+def mailable(address: str) -> str:
+    """Return an address as every mail server takes it: with its domain in ASCII."""
+    parts = email_validator.validate_email(address, check_deliverability=False)
+    return f"{parts.local_part}@{parts.ascii_domain}"
 
 
 def folded(text: str) -> str:

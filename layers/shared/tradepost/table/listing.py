@@ -111,9 +111,9 @@ def words_of(*texts: str | None) -> frozenset[str]:
     """Return the words that an entry is found by: folded, without accents, at most `MAX_WORDS`."""
     words: dict[str, None] = {}
     for text in texts:
-        plain = "".join(
-            character for character in unicodedata.normalize("NFKD", folded(text or "")) if not unicodedata.combining(character)
-        )
+        # Folded once more: a letter in a mathematical style becomes a plain capital by being taken apart.
+        apart = unicodedata.normalize("NFKD", folded(text or "")).casefold()
+        plain = "".join(character for character in apart if not unicodedata.combining(character))
         for match in _WORD.finditer(plain):
             # An e-mail address is found by its domain as well.
             words.update(dict.fromkeys(whole[:60] for whole in (match[0], match[0].rpartition("@")[2])))

@@ -1,0 +1,129 @@
+"""What a request costs in calls to AWS: two for reading, two for writing, and a reason for whatever takes more."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from tests.support.casting import CALLERS, Attempt, World, attempts
+from tests.support.functions import load_function, routes
+from tests.support.ordering import Market, open_market
+from tests.support.table import counted_calls
+from tests.support.world import Shop
+
+BUDGET: Final = 2
+PROOF = "the person behind an address is one Query, as the password that it is proven with is kept there"
+PLACE = "the place that the person chose is known only then"
+WHAT_HANGS_ON_IT = "the customer, account and place are known only by the invitation"
+
+# Calls, most of all, and why. Everything else stays within the budget.
+EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
+    "POST /v1/stores": (3, PROOF),
+    "POST /v1/sessions": (4, f"{PROOF}; {PLACE}"),
+    "PUT /v1/me/password": (3, PROOF),
+    "POST /v1/password-resets": (3, f"{PROOF}; its answer is kept for retries"),
+    "POST /v1/invitation-links/{token}/acceptance": (4, f"{WHAT_HANGS_ON_IT}; {PROOF}"),
+    "POST /i/{token}": (4, f"{WHAT_HANGS_ON_IT}; {PROOF}"),
+    "POST /v1/product-imports": (4, "it looks up what its rows name, writes them in full transactions, and keeps the answer"),
+    "GET /v1/health": (4, "it asks SES for the sender, its domain and the account, at most once in half a minute"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    load_function("operations/check_health")._mail.cache_clear()
+
+
+@pytest.mark.parametrize("attempt", attempts(), ids=lambda attempt: attempt.name)
+def test_a_request_costs_no_more_calls_than_it_may(attempt: Attempt, world: World) -> None:
+    caller = next(caller for caller in reversed(CALLERS) if attempt.who[caller].startswith("2"))
+    request = world.prepared(attempt, caller)
+    with counted_calls() as calls:
+        reply = request()
+    assert 200 <= reply.status < 300, reply.text
+    most, _ = EXCEPTIONS.get(attempt.name, (BUDGET, ""))
+    assert len(calls) <= most, calls
+    if attempt.name in EXCEPTIONS:
+        assert len(calls) > BUDGET, "no exception is needed any more"
+
+
+def test_every_exception_is_one_of_a_route() -> None:
+    assert set(EXCEPTIONS) <= {f"{route.method} {route.path}" for route in routes()}
+
+
+def test_a_retry_costs_one_call(shop: Shop) -> None:
+    body = {"name": "Blue Door", "group_id": shop.group_id}
+    shop.owner.post("/v1/customers", body, key="once")
+    with counted_calls() as calls:
+        shop.owner.post("/v1/customers", body, key="once")
+    assert calls == ["BatchGetItem"]
+
+
+@pytest.mark.parametrize("credential", ["", "Bearer nonsense", "Basic eA=="])
+def test_a_credential_that_is_none_costs_nothing(shop: Shop, credential: str) -> None:
+    with counted_calls() as calls:
+        reply = shop.owner.as_(None).get("/v1/customers", headers={"Authorization": credential})
+    assert (reply.status, calls) == (401, [])
+
+
+def test_a_body_that_cannot_be_understood_costs_no_more_than_its_caller(shop: Shop) -> None:
+    for path, body in (("/v1/invitations", {"customer_ids": 5}), ("/v1/invitations/revoke", {"customer_ids": [None]})):
+        with counted_calls() as calls:
+            reply = shop.owner.post(path, body)
+        assert (reply.status, calls) == (422, ["BatchGetItem"])
+
+
+@pytest.mark.parametrize("path", ["/v1/customers", "/v1/products", "/v1/orders"])
+def test_a_search_takes_one_more_call_for_what_it_found(shop: Shop, path: str) -> None:
+    market: Market = open_market(shop)
+    market.place()
+    with counted_calls() as calls:
+        found = shop.owner.get(path, q={"/v1/customers": "blue", "/v1/products": "product"}.get(path, "blue")).json["items"]
+    assert found
+    assert calls in (["BatchGetItem", "Query", "BatchGetItem"], ["BatchGetItem", "Query"])
+
+
+def test_the_sessions_of_the_store_take_one_more_call_for_their_people(shop: Shop) -> None:
+    shop.join(shop.add_customer())
+    with counted_calls() as calls:
+        assert len(shop.owner.get("/v1/sessions", of="store").json["items"]) == 2
+    assert calls == ["BatchGetItem", "Query", "BatchGetItem"]
+    with counted_calls() as calls:
+        shop.owner.get("/v1/sessions")
+    assert calls == ["BatchGetItem", "Query"]
+
+
+def test_a_new_address_takes_one_more_call_only_where_somebody_is_invited_by_the_old_one(shop: Shop) -> None:
+    customer = shop.add_customer()
+
+    def calls_for(email: str, customer: Mapping[str, Any]) -> list[str]:
+        etag = shop.owner.get(f"/v1/customers/{customer['id']}").json["etag"]
+        with counted_calls() as calls:
+            assert shop.owner.patch(f"/v1/customers/{customer['id']}", {"email": email}, etag=etag).status == 200
+        return calls
+
+    assert calls_for("office@bluedoor.test", customer) == ["BatchGetItem", "TransactWriteItems"]
+    shop.invite(customer["id"])
+    assert calls_for("new@bluedoor.test", customer) == ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]
+
+
+def test_many_invitations_take_a_call_for_each_full_transaction(shop: Shop) -> None:
+    customers = [shop.add_customer(f"Customer {number}", f"c{number}@doors.test")["id"] for number in range(35)]
+    with counted_calls() as calls:
+        shop.owner.post("/v1/invitations", {"customer_ids": customers})
+    assert calls == ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"]
+    with counted_calls() as calls:
+        shop.owner.post("/v1/invitations", {"customer_ids": customers})
+    assert calls == ["BatchGetItem", "TransactWriteItems"]
+    with counted_calls() as calls:
+        shop.owner.post("/v1/invitations/revoke", {"customer_ids": customers})
+    assert calls == ["BatchGetItem", "BatchGetItem", "TransactWriteItems", "TransactWriteItems"]
+
+
+def test_no_page_of_a_list_costs_more_because_the_store_is_larger(shop: Shop) -> None:
+    for number in range(12):
+        shop.add_customer(f"Customer {number}", None)
+    for query in ({"limit": "3"}, {"limit": "100"}, {"limit": "3", "invitation": "accepted"}, {"status": "inactive"}):
+        with counted_calls() as calls:
+            shop.owner.get("/v1/customers", **query)
+        assert calls == ["BatchGetItem", "Query"], query
