@@ -212,7 +212,6 @@ def _identified(app: App, next_middleware: NextMiddleware) -> Response[Any]:
         return _replayed(facts, kept)
     _fold_media_type(app.current_event.raw_event)
     _check_body(facts, app.media[key], declared=bool(route.dependant.body_params) or app.media[key] != JSON)
-    _spell_media_type(app.current_event.raw_event)
     response: Response[Any] = next_middleware(app)
     return _dressed(response, facts)
 
@@ -240,12 +239,6 @@ def _check_body(facts: RequestFacts, accepts: str, *, declared: bool) -> None:
             json.loads(facts.body or "null", parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             raise errors.BadRequestError("malformed_json", "The body is not JSON.") from None
-
-
-def _spell_media_type(event: dict[str, Any]) -> None:
-    # A media type is one in any letter case; the validator knows it in lower case only.
-    headers = event.get("headers") or {}
-    headers.update({name: value.strip().lower() for name, value in headers.items() if name.lower() == "content-type" and value})
 
 
 def _refuse_constant(name: str) -> None:
