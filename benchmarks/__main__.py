@@ -11,13 +11,13 @@ from uuid import uuid4
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "layers" / "shared")]
 
-import httpx  # noqa: E402  # the path must be set first
+import httpx
 
-from local_stack.places import Places  # noqa: E402
-from local_stack.progress import Progress  # noqa: E402
-from local_stack.seed import OWNER, PASSWORD, seed  # noqa: E402
-from local_stack.stack import LocalStack  # noqa: E402
-from tradepost.domain.passwords import check_password, hash_password, password_matches  # noqa: E402
+from local_stack.places import Places
+from local_stack.progress import Progress
+from local_stack.seed import OWNER, PASSWORD, seed
+from local_stack.stack import LocalStack
+from tradepost.domain.passwords import check_password, hash_password, password_matches
 
 COLD_RUNS = 5
 WARM_RUNS = 100

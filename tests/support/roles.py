@@ -12,6 +12,15 @@ from typing import Any, NamedTuple
 from tests.support.template import template
 
 _TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+_ARN = "arn:${AWS::Partition}:"
+_HERE = "${AWS::Region}:${AWS::AccountId}:"
+_SPELLED = {
+    "SigningKey": {"Ref": "SigningKey"},
+    "PublicUrlParameter": {"Fn::Sub": f"{_ARN}ssm:{_HERE}parameter/${{AWS::StackName}}/public-url"},
+    "MailQueue": {"Fn::GetAtt": "MailQueue.Arn"},
+    "identity": {"Fn::Sub": f"{_ARN}ses:{_HERE}identity/*"},
+    "*": "*",
+}
 _OTHERS = {
     "GetSecretValue": ("secretsmanager:GetSecretValue", "SigningKey"),
     "GetParameter": ("ssm:GetParameter", "PublicUrlParameter"),
@@ -93,16 +102,18 @@ def _allows(statement: Mapping[str, Any], deed: Deed) -> bool:
     actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
     if deed.action not in actions:
         return False
-    if deed.leading_key is None:
-        return True
     resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
     if not any(_is_resource(resource, deed.resource) for resource in resources):
         return False
+    if deed.leading_key is None:
+        return True
     patterns = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
     return patterns is not None and any(fnmatch.fnmatchcase(deed.leading_key, pattern) for pattern in patterns)
 
 
 def _is_resource(resource: Any, wanted: str) -> bool:
+    if wanted in _SPELLED:
+        return bool(resource == _SPELLED[wanted])
     if resource == {"Fn::GetAtt": "Table.Arn"}:
         return wanted == "Table"
     return bool(wanted.startswith("Table/") and resource == {"Fn::Sub": "${Table.Arn}/index/" + wanted.removeprefix("Table/")})
