@@ -60,7 +60,8 @@ def contract() -> str:
 
 def _complete(operation: dict[str, Any], route: Any) -> None:
     """Add what every route has in common: who may use it, its headers, and its errors."""
-    rule = load_function(route.function).app.rules[(route.method, route.rule)]
+    app, key = load_function(route.function).app, (route.method, route.rule)
+    rule = app.rules[key]
     context, use_case = route.function.split("/")
     operation["tags"] = [context]
     operation["operationId"] = f"{use_case}.{route.method.lower()}.{route.rule}"
@@ -83,6 +84,8 @@ def _complete(operation: dict[str, Any], route: Any) -> None:
         )
     responses = operation["responses"]
     responses.pop("422", None)
+    if key in app.csv:
+        responses["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses["default"] = {"description": "A problem", "content": content}
 

@@ -6,6 +6,7 @@ on itself, and a Lambda must find its libraries in the layer or nowhere, as on A
 Usage: python engine_main.py SITE_PACKAGES
 """
 
+import functools
 import hashlib
 import os
 import shutil
@@ -34,6 +35,7 @@ def main() -> None:
     speed_up_cold_starts()
     queue_bursts()
     read_streams_from_their_beginning()
+    let_ses_report()
     app.main()
 
 
@@ -96,6 +98,13 @@ def read_streams_from_their_beginning() -> None:
         lambda_svc._dynamodb_stream_positions.clear()  # noqa: SLF001 - the engine offers no setting
 
     lambda_svc.load_persisted_state = restore_without_positions
+
+
+def let_ses_report() -> None:
+    """Let events of AWS itself onto the bus: here SES reports from outside the engine, and no account may speak for AWS."""
+    from ministack.services import eventbridge
+
+    eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)  # noqa: SLF001 - the engine offers no setting
 
 
 class SharedLayer(zipfile.ZipFile):

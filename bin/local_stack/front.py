@@ -23,7 +23,7 @@ from local_stack.gateway_responses import GatewayResponses
 from local_stack.mailbox import Mailbox, mail_from_ses
 from local_stack.progress import StepFailed
 from local_stack.ses_events import SesEvents
-from local_stack.ses_faults import SesFaults
+from local_stack.ses_faults import FAULTS, SesFaults
 
 # What API Gateway and Lambda allow; a larger request or answer, or a slower one, fails on AWS just so.
 LARGEST_REQUEST = 10 * 2**20
@@ -112,6 +112,8 @@ class Front:
         return [
             Route("/_mail", self._show_inbox),
             Route("/_mail/messages", self._list_messages),
+            Route("/_mail/faults", self._list_faults),
+            Route("/_mail/faults", self._set_fault, methods=["POST"]),
             Route(SES_PREFIX + "/{path:path}", self._pass_to_ses, methods=METHODS),
             Route("/_mail/{mail_id}", self._show_mail),
             Route("/_mail/{mail_id}/events", self._report_event, methods=["POST"]),
@@ -125,6 +127,23 @@ class Front:
     async def _list_messages(self, request: Request) -> Response:
         mails = self._mailbox.newest_first(request.query_params.get("to", ""))
         return JSONResponse({"items": [mail.as_message() for mail in mails]}, headers={"Cache-Control": "no-store"})
+
+    async def _list_faults(self, _request: Request) -> Response:
+        return JSONResponse({"faults": self.ses_faults.present, "known": sorted(FAULTS)}, headers={"Cache-Control": "no-store"})
+
+    async def _set_fault(self, request: Request) -> Response:
+        """Let SES fail for an address, or for all: `{"address": "*", "fault": "throttled"}`; no fault ends it."""
+        try:
+            wish = json.loads(await request.body())
+            address, fault = str(wish["address"]), wish.get("fault")
+            if fault is None:
+                self.ses_faults.end(address)
+            else:
+                self.ses_faults.begin(address, fault)
+        except (ValueError, TypeError, KeyError, AttributeError) as wrong:
+            message = f'Send {{"address": "*" or one, "fault": null or one of {", ".join(sorted(FAULTS))}}}: {wrong}'
+            return JSONResponse({"message": message}, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await self._list_faults(request)
 
     async def _show_mail(self, request: Request) -> Response:
         mail = self._mailbox.get(request.path_params["mail_id"])

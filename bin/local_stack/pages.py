@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from local_stack.mailbox import Mail
+from local_stack.ses_events import EVENTS
 
 STYLE = Path(__file__).with_name("mail.css").read_text(encoding="utf-8")
 LINK = re.compile(r"https?://[^\s<>\"']+")
@@ -125,10 +126,7 @@ def _headers(mail: Mail) -> str:
 
 
 def _reports(mail: Mail) -> str:
-    buttons = "".join(
-        f'<button name="event" value="{event}">{label}</button>'
-        for event, label in (("Delivery", "Delivered"), ("Bounce", "Bounced"), ("Complaint", "Marked as spam"))
-    )
+    buttons = "".join(f'<button name="event" value="{name}">{event.label}</button>' for name, event in EVENTS.items())
     return f"""
 <form class="reports" action="/_mail/{quote(mail.id)}/events" method="post">
   <span>Report as SES would:</span> {buttons}

@@ -1,12 +1,31 @@
-"""SES on a bad day, for one recipient at a time: a test switches it on and off."""
+"""SES on a bad day, for one recipient or for all: a test, or whoever wants to see what happens, switches it on and off."""
 
 from collections import Counter
-from typing import Any, Literal
+from typing import Any, Final, NamedTuple
 
 from starlette.responses import JSONResponse, Response
 
-# `throttled`: SES takes no mail now. `silent`: SES takes the mail, but its answer does not arrive until this is over.
-type Fault = Literal["throttled", "silent"]
+EVERYBODY: Final = "*"
+SILENT: Final = "silent"
+"""SES takes the mail, but its answer does not arrive until this is over."""
+
+
+class Refusal(NamedTuple):
+    """What SES answers instead of taking a mail."""
+
+    status: int
+    code: str
+    message: str
+
+
+REFUSALS: Final = {
+    "throttled": Refusal(429, "TooManyRequestsException", "Maximum sending rate exceeded."),
+    "rejected": Refusal(400, "MessageRejected", "Email address is not verified."),
+    "paused": Refusal(400, "SendingPausedException", "Email sending is disabled."),
+    "unavailable": Refusal(503, "ServiceUnavailable", "Service is unavailable."),
+    "malformed": Refusal(400, "BadRequestException", "Illegal address."),
+}
+FAULTS: Final = frozenset({*REFUSALS, SILENT})
 
 
 class SesFaults:
@@ -14,11 +33,18 @@ class SesFaults:
 
     def __init__(self) -> None:
         """Begin on a good day."""
-        self._faults: dict[str, Fault] = {}
+        self._faults: dict[str, str] = {}
         self._attempts: Counter[str] = Counter()
 
-    def begin(self, address: str, fault: Fault) -> None:
-        """Treat mails to an address so from now on."""
+    @property
+    def present(self) -> dict[str, str]:
+        """Which fault each address has, `*` for all that have none of their own."""
+        return dict(self._faults)
+
+    def begin(self, address: str, fault: str) -> None:
+        """Treat mails to an address, or to `*`, so from now on. Raises `ValueError` if there is no such fault."""
+        if fault not in FAULTS:
+            raise ValueError(f"one of {', '.join(sorted(FAULTS))}")
         self._faults[address] = fault
 
     def end(self, address: str) -> None:
@@ -37,11 +63,14 @@ class SesFaults:
 
     def refusal(self, address: str) -> Response | None:
         """The answer in place of SES's own."""
-        if self._faults.get(address) != "throttled":
+        refusal = REFUSALS.get(self._fault_of(address))
+        if refusal is None:
             return None
-        error = {"x-amzn-ErrorType": "TooManyRequestsException"}
-        return JSONResponse({"message": "Maximum sending rate exceeded."}, 429, headers=error)
+        return JSONResponse({"message": refusal.message}, refusal.status, headers={"x-amzn-ErrorType": refusal.code})
 
     def is_silent(self, address: str) -> bool:
         """Whether the answer has to wait."""
-        return self._faults.get(address) == "silent"
+        return self._fault_of(address) == SILENT
+
+    def _fault_of(self, address: str) -> str:
+        return self._faults.get(address) or self._faults.get(EVERYBODY, "")

@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 
+from tests.support import customer_imports as imports
 from tests.support.casting import BUILT, CALLERS, TRIED, World, build_world
 from tests.support.client import Client
 from tests.support.faults import failing, refusal
@@ -17,6 +18,7 @@ def world(api: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Two stores with everything in them, ten minutes later."""
     world = _built(api)
     world.put_back()
+    imports.prepare(world.files)
     monkeypatch.setattr(clock, "now", lambda: TRIED)
     signing_key()  # read once per process: not what a request costs
     # moto does not know how GET /v1/health asks SES about its sandbox.

@@ -15,6 +15,7 @@ BUDGET: Final = 2
 PROOF = "the person behind an address is one Query, as the password that it is proven with is kept there"
 PLACE = "the place that the person chose is known only then"
 WHAT_HANGS_ON_IT = "the customer, account and place are known only by the invitation"
+COMPANY = "the company's entry in the directory goes by what the person calls it"
 
 # Calls, most of all, and why. Everything else stays within the budget.
 EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
@@ -22,8 +23,8 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "POST /v1/sessions": (4, f"{PROOF}; {PLACE}"),
     "PUT /v1/me/password": (3, PROOF),
     "POST /v1/password-resets": (3, f"{PROOF}; its answer is kept for retries"),
-    "POST /v1/invitation-links/{token}/acceptance": (4, f"{WHAT_HANGS_ON_IT}; {PROOF}"),
-    "POST /i/{token}": (4, f"{WHAT_HANGS_ON_IT}; {PROOF}"),
+    "POST /v1/invitation-links/{token}/acceptance": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
+    "POST /i/{token}": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
     "POST /v1/product-imports": (4, "it looks up what its rows name, writes them in full transactions, and keeps the answer"),
     "GET /v1/health": (4, "it asks SES for the sender, its domain and the account, at most once in half a minute"),
 }
@@ -105,6 +106,26 @@ def test_a_new_address_takes_one_more_call_only_where_somebody_is_invited_by_the
     assert calls_for("office@bluedoor.test", customer) == ["BatchGetItem", "TransactWriteItems"]
     shop.invite(customer["id"])
     assert calls_for("new@bluedoor.test", customer) == ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]
+
+
+def test_an_employees_invitation_takes_one_more_call_only_where_there_is_one(shop: Shop) -> None:
+    path = f"/v1/customers/{shop.add_customer()['id']}/employees"
+
+    def calls_for(*, invited: bool, then: str) -> list[str]:
+        body = {"name": "Uma", "email": f"{then}-{invited}@bluedoor.test", "role": "buyer", "send_invitation": invited}
+        with counted_calls() as calls:
+            employee = shop.owner.post(path, body).json
+        assert calls == ["BatchGetItem", "TransactWriteItems"]
+        with counted_calls() as calls:
+            if then == "invite":
+                assert shop.owner.post(f"{path}/{employee['id']}/invitation").status == 200
+            else:
+                assert shop.owner.delete(f"{path}/{employee['id']}", etag=employee["etag"]).status == 204
+        return calls
+
+    for then in ("invite", "unlink"):
+        assert calls_for(invited=False, then=then) == ["BatchGetItem", "TransactWriteItems"]
+        assert calls_for(invited=True, then=then) == ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]
 
 
 def test_many_invitations_take_a_call_for_each_full_transaction(shop: Shop) -> None:

@@ -34,7 +34,7 @@ def test_every_entity_has_a_name_and_a_key_of_its_own() -> None:
 
 def test_every_key_names_its_kind_first_and_then_whose_it_is() -> None:
     partitions = [key for shape in SHAPES for key in (shape.pk, *(index.pk for index in (shape.gsi1, shape.gsi2) if index))]
-    assert [key for key in partitions if not re.match(r"[A-Z-]+#\{(?:store|owner|person|shard)\}", key)] == []
+    assert [key for key in partitions if not re.match(r"[A-Z-]+#\{(?:store|owner|person|company|prefix|shard)\}", key)] == []
 
 
 def test_the_access_patterns_are_numbered_and_query_what_there_is() -> None:

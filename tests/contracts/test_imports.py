@@ -40,7 +40,12 @@ LIBRARIES = {
         "pydantic": "the models",
         "pynamodb": "its error, when a session ends while it is noted as used",
     },
-    "mails": {"liquid": "the templates", "markupsafe": "escaping", "pydantic": "the templates' values"},
+    "mails": {
+        "aws_lambda_powertools": "logging",
+        "liquid": "the templates",
+        "markupsafe": "escaping",
+        "pydantic": "the templates' values",
+    },
     "pages": {
         "aws_lambda_powertools": "the responses",
         "jinja2": "the templates",
@@ -72,7 +77,10 @@ PAGES = {
 HEAVY: dict[str, dict[str, str]] = {
     "argon2": PASSWORDS,
     "jinja2": PAGES,
-    "liquid": {"notifications/send_mail": "writes the mails"},
+    "liquid": {
+        "notifications/send_mail": "writes the mails",
+        "stores/manage_email_templates": "checks and previews templates",
+    },
     "zxcvbn": {},  # 70 ms of dictionaries: loaded when a password is chosen
     "iso4217": {},  # a parsed table: loaded when a currency is
     "boto3": {},  # botocore serves

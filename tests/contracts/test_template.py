@@ -48,18 +48,21 @@ def _dead_letter_queues() -> set[str]:
         if "RedrivePolicy" in queue
     ]
     targets += [event["DestinationConfig"]["OnFailure"]["Destination"] for _, event in _events("DynamoDB")]
-    targets += [event["DeadLetterConfig"]["Arn"] for kind in ("Schedule", "ScheduleV2") for _, event in _events(kind)]
+    kinds = ("Schedule", "ScheduleV2", "EventBridgeRule")
+    targets += [event["DeadLetterConfig"]["Arn"] for kind in kinds for _, event in _events(kind)]
+    # Nobody waits for what an event makes of a function: what failed again and again goes to the function's own queue.
+    targets += [properties["DeadLetterQueue"]["TargetArn"] for properties, _ in _events("EventBridgeRule")]
     return {target["Fn::GetAtt"].removesuffix(".Arn") for target in targets}
 
 
 def test_the_stack_stays_well_below_what_a_stack_may_hold() -> None:
     # SAM makes of a function itself and its role, a version and an alias if it is published, and for each event a permission
-    # or a mapping; a schedule needs its own role besides. The Api gets a deployment and a stage.
+    # or a mapping; a schedule needs its own role besides, a rule is one. The Api gets a deployment and a stage.
     made = len(RESOURCES) + 2 * len(_of_type("AWS::Serverless::Api"))
     for _, properties in FUNCTIONS:
         published = 2 if _setting(properties, "AutoPublishAlias") else 0
         kinds = [event["Type"] for event in properties.get("Events", {}).values()]
-        made += 1 + published + len(kinds) + sum(kind.startswith("Schedule") for kind in kinds)
+        made += 1 + published + len(kinds) + sum(kind.startswith(("Schedule", "EventBridgeRule")) for kind in kinds)
     assert made < MOST_RESOURCES
 
 

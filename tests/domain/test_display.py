@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tradepost.domain.customers import PostalAddress
-from tradepost.domain.display import address_lines, countries, display_date, display_money, display_time
+from tradepost.domain.display import address_lines, countries, display_date, display_money, display_time, masked
 from tradepost.domain.values import Money
 
 
@@ -49,3 +49,16 @@ def test_countries_are_sorted_by_name_and_complete() -> None:
     assert dict(listed)["TW"] == "Taiwan"
     assert [name for _, name in listed] == sorted(name for _, name in listed)
     assert len(listed) >= 249
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("buyer@bluedoor.test", "b•••@bluedoor.test"),
+        ("b@bluedoor.test", "b•••@bluedoor.test"),
+        ('"a@b"@bluedoor.test', '"•••@bluedoor.test'),
+        ("ægir@døren.test", "æ•••@døren.test"),
+    ],
+)
+def test_a_masked_address_is_known_to_whoever_has_it_and_tells_nobody_else_how_long_it_is(address: str, shown: str) -> None:
+    assert masked(address) == shown

@@ -11,13 +11,15 @@ from tradepost.domain.customers import Customer, InvitationSummary
 from tradepost.domain.errors import ConflictError, DomainError, ThrottledError
 from tradepost.domain.invitations import (
     RENEWAL_PAUSE,
-    RESEND_PAUSE,
+    Edit,
     Invitation,
     accept,
+    edits_of,
     invite,
     mail_of,
     readdress,
     reason_to_skip,
+    renew,
     resend,
     revoke,
     why_dead,
@@ -52,7 +54,7 @@ def summary(state: str, expires_at: datetime = AT + LIFETIME) -> Customer:
 @pytest.mark.parametrize(
     ("customer", "reason"),
     [
-        (None, "not_found"),
+        (None, "out_of_scope"),
         (CUSTOMER.model_copy(update={"email": None}), "no_email"),
         (CUSTOMER.model_copy(update={"active": False}), "inactive"),
         (summary("pending"), "already_invited"),
@@ -93,16 +95,15 @@ def test_the_first_reason_that_helps_is_told() -> None:
 
 @given(st.timedeltas(timedelta(), timedelta(minutes=10)))
 def test_a_pause_is_told_in_whole_seconds_after_which_it_is_over(passed: timedelta) -> None:
-    for pause in (RESEND_PAUSE, RENEWAL_PAUSE):
-        at = AT + passed
-        try:
-            again = resend(fresh(), at=at, lifetime=LIFETIME, pause=pause)
-        except ThrottledError as refused:
-            assert passed < pause
-            again = resend(fresh(), at=at + timedelta(seconds=refused.retry_after), lifetime=LIFETIME, pause=pause)
-        else:
-            assert passed >= pause
-        assert (again.generation, again.expires_at - again.announced_at) == (1, LIFETIME)
+    at = AT + passed
+    try:
+        again = renew(fresh(), at=at, lifetime=LIFETIME)
+    except ThrottledError as refused:
+        assert passed < RENEWAL_PAUSE
+        again = renew(fresh(), at=at + timedelta(seconds=refused.retry_after), lifetime=LIFETIME)
+    else:
+        assert passed >= RENEWAL_PAUSE
+    assert (again.generation, again.sendings, again.expires_at - again.announced_at) == (1, 2, LIFETIME)
 
 
 def test_resending_brings_an_expired_link_back_and_kills_none() -> None:
@@ -110,6 +111,24 @@ def test_resending_brings_an_expired_link_back_and_kills_none() -> None:
     again = resend(fresh(), at=late, lifetime=LIFETIME)
     assert told(again, 1, late) is None
     assert again.delivery == "queued"
+
+
+@pytest.mark.parametrize(("change", "reason"), [({"active": False}, "inactive"), ({"suppressed": True}, "address_suppressed")])
+def test_no_mail_goes_to_whom_none_should_reach(change: dict[str, bool], reason: str) -> None:
+    invitation = fresh().model_copy(update=change)
+    with pytest.raises(ConflictError) as refused:
+        resend(invitation, at=AT, lifetime=LIFETIME)
+    assert refused.value.code == reason
+    moved = readdress(fresh().model_copy(update={"suppressed": True}), "new@bluedoor.test")
+    assert resend(moved, at=AT, lifetime=LIFETIME).delivery == "queued"
+
+
+def test_a_link_to_hand_out_is_no_mail_and_may_go_to_an_address_that_mail_does_not_reach() -> None:
+    suppressed = CUSTOMER.model_copy(update={"suppressed": True})
+    assert reason_to_skip(suppressed, at=AT) == "address_suppressed"
+    assert reason_to_skip(suppressed, at=AT, by_mail=False) is None
+    handed = invite(suppressed, invitation_id="acme.i1", by=OLA, at=AT, lifetime=LIFETIME, by_mail=False)
+    assert (handed.delivery, handed.sendings) == ("none", 0)
 
 
 def test_an_address_cannot_be_taken_from_a_pending_one() -> None:
@@ -177,3 +196,13 @@ class AnInvitationsLife(RuleBasedStateMachine):
 
 
 TestAnInvitationsLife = AnInvitationsLife.TestCase
+
+
+def test_what_is_said_otherwise_than_it_was_entered_is_an_edit_and_nothing_else_is() -> None:
+    entered = {"company": "Blue Door", "address.region": None, "address.city": "Kiel"}
+    said = {"company": "Red Gate", "address.region": "SH", "address.city": "Kiel", "name": "Ida Holm"}
+    assert edits_of(entered, said) == (
+        Edit(field="company", before="Blue Door", after="Red Gate"),
+        Edit(field="address.region", before=None, after="SH"),
+    )
+    assert edits_of(entered, {}) == edits_of(entered, entered) == ()

@@ -11,26 +11,30 @@ from pydantic import ValidationError
 
 from tests.support.html import HtmlPage
 from tradepost.domain.colours import contrast
-from tradepost.domain.customers import PostalAddress
+from tradepost.domain.customers import Customer, PostalAddress
 from tradepost.domain.invitations import Invitation
 from tradepost.domain.orders import HistoryEntry, Order, OrderLine, Total
-from tradepost.domain.people import SYSTEM, Account, Member, Role
+from tradepost.domain.people import SYSTEM, Account, Member, Party, Role
 from tradepost.domain.stores import Branding, Store
 from tradepost.domain.values import Price
 from tradepost.mails import rendering
 from tradepost.mails.rendering import MailText, render_mail
 from tradepost.mails.values import (
     TEMPLATES,
+    employee_invitation_values,
     invitation_values,
+    look_of,
     order_values,
     password_changed_values,
     password_reset_values,
+    sample_values,
     variables_of,
     welcome_values,
 )
 
 AT = datetime(2026, 12, 6, 13, 30, tzinfo=UTC)
 LINK = "https://portal.example/i/acme.01k9.1.abc?a=1&b=2"
+NAMES = {"link": LINK, "login_url": "https://order.acme.test/"}
 HOSTILE = "<script>alert(1)</script>\"'&{{ company }}{% raw %}"
 
 
@@ -57,19 +61,12 @@ def total(amount: int) -> Total:
 def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[str, Any]:
     """Return what a mail knows, with everybody and everything in it called the same."""
     shop = store(**({"display_name": called} | branding))
-    if name.startswith("invitation"):
-        offer = Invitation(
-            id="acme.01",
-            store_id="acme",
-            email="ida@bluedoor.test",
-            name=called,
-            customer_id="c",
-            created_at=AT,
-            created_by=SYSTEM,
-            announced_at=AT,
-            expires_at=AT,
-        )
-        return invitation_values(shop, offer, company=called, link=LINK)
+    if name.startswith(("invitation", "employee")):
+        values_of = employee_invitation_values if name.startswith("employee") else invitation_values
+        return values_of(shop, offer(called), customer(called), link=LINK)
+    if name.startswith(("sales_rep", "reseller")):
+        told = sample_values(name) | {"store": look_of(shop).model_dump(), "email": "ida@bluedoor.test"}
+        return told | {key: value for key, value in NAMES.items() if key in told} | _called(told, called)
     if name == "welcome":
         member = Member(
             id="m", store_id="acme", person="p", role=Role.BUYER, name=called, email="ida@bluedoor.test", joined_at=AT
@@ -79,10 +76,34 @@ def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[
         person="p", email="ida@bluedoor.test", name=called, password_hash="", sessions_valid_from=AT, created_at=AT
     )
     if name == "password_reset":
-        return password_reset_values(account, link=LINK, requested_at=AT)
+        return password_reset_values(account, None, link=LINK, requested_at=AT)
     if name == "password_changed":
-        return password_changed_values(account, changed_at=AT)
+        return password_changed_values(account, None, changed_at=AT)
     return order_values(shop, order(called), event=name.removeprefix("order_"), name=called, company=called)
+
+
+def _called(told: Mapping[str, Any], called: str) -> dict[str, Any]:
+    return {name: called for name in ("name", "company", "note") if name in told}
+
+
+def offer(called: str) -> Invitation:
+    return Invitation(
+        id="acme.01",
+        store_id="acme",
+        email="ida@bluedoor.test",
+        name=called,
+        customer_id="c",
+        created_at=AT,
+        created_by=Party(type="member", id="m", name=called),
+        announced_at=AT,
+        expires_at=AT,
+    )
+
+
+def customer(called: str, contact: str | None = None) -> Customer:
+    return Customer(
+        id="c", store_id="acme", number="C-1", name=called, contact_name=contact or called, group_id="g", created_at=AT
+    )
 
 
 def order(called: str) -> Order:
@@ -155,6 +176,10 @@ def test_every_button_leads_where_both_parts_spell_it_out(name: str) -> None:
     assert links == {
         "invitation": [LINK],
         "invitation_renewed": [LINK],
+        "employee_invitation": [LINK],
+        "sales_rep_invitation": [LINK],
+        "reseller_confirmation": [LINK],
+        "reseller_denied": [],
         "password_reset": [LINK],
         "password_changed": [],
     }.get(name, ["https://order.acme.test/"])
@@ -187,7 +212,7 @@ def test_unusual_names_arrive_whole(name: str, called: str) -> None:
 def test_a_subject_cannot_write_a_header(name: str) -> None:
     hostile = "Acme\r\nBcc: all@acme.test\x00\u2028\x85"
     known = dict(values(name))
-    if "store" in known:
+    if known.get("store"):
         known["store"] = {**known["store"], "name": hostile}
     if "company" in known:
         known["company"] = hostile
@@ -290,8 +315,66 @@ def test_a_template_that_asks_for_what_is_not_there_or_does_not_end_is_an_error(
         render_mail("invitation", values("invitation"))
 
 
-def test_every_variable_is_described() -> None:
-    described = {name: {variable.path for variable in variables_of(name)} for name in TEMPLATES}
-    assert described["password_changed"] == {"name", "email", "changed_at"}
-    assert {"store.name", "store.logo_url?", "link", "expires_on"} <= described["invitation"]
-    assert {"order.number", "order.lines[].unit_price", "order.tax?", "order.billing_address[]"} <= described["order_placed"]
+def test_every_variable_is_described_with_an_example() -> None:
+    described = {name: {variable.path: variable for variable in variables_of(name)} for name in TEMPLATES}
+    assert described["password_changed"].keys() == {f"store.{part}" for part in store_parts()} | {"name", "email", "changed_at"}
+    assert {"store.name", "store.logo_url", "link", "expires_on"} <= described["invitation"].keys()
+    assert {"order.number", "order.lines[].unit_price", "order.tax", "order.billing_address[]"} <= described[
+        "order_placed"
+    ].keys()
+    assert [variable for each in described.values() for variable in each.values() if not variable.meaning] == []
+    assert [variable for each in described.values() for variable in each.values() if not variable.example] == []
+    optional = {path for path, variable in described["order_placed"].items() if variable.optional}
+    assert {"order.tax", "order.note", "login_url"} <= optional
+    assert not optional & {"order.total", "name", "store.name", "store.colour"}
+
+
+def store_parts() -> list[str]:
+    return ["name", "colour", "logo_url", "reply_to"]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_mail_can_be_written_with_its_samples_and_without_what_may_be_missing(name: str) -> None:
+    full, minimal = render_mail(name, sample_values(name)), render_mail(name, sample_values(name, minimal=True))
+    assert full.subject == minimal.subject
+    assert "Lumen Trading" in HtmlPage(full.html).text
+    assert "None" not in minimal.html + minimal.text
+
+
+def test_a_customer_is_greeted_by_its_contacts_name_if_that_is_known() -> None:
+    shop = store(display_name="Nord")
+    told = {
+        contact: invitation_values(
+            shop, offer("Office"), Customer(**{**dict(customer("Blue Door")), "contact_name": contact}), link=LINK
+        )
+        for contact in ("Ida Holm", "", None)
+    }
+    written = {contact: render_mail("invitation", each) for contact, each in told.items()}
+    assert "Hello Ida Holm," in written["Ida Holm"].text
+    assert "Hello Ida Holm," in HtmlPage(written["Ida Holm"].html).text
+    for contact in ("", None):
+        assert "Hello," in written[contact].text
+        assert "Hello," in HtmlPage(written[contact].html).text
+
+
+def test_an_employee_is_told_who_invites_and_for_which_company() -> None:
+    shop = store(display_name="Nord")
+    told = employee_invitation_values(shop, offer("Bo Berg"), customer("Blue Door"), link=LINK)
+    assert "Bo Berg has prepared your access" in words(render_mail("employee_invitation", told).text)
+    assert "we have prepared your access" in words(render_mail("employee_invitation", {**told, "invited_by": None}).text)
+    assert render_mail("employee_invitation", told).subject == "Nord invites you to order for Blue Door"
+
+
+def test_a_mail_about_the_password_is_neutral_unless_it_was_asked_for_at_a_store() -> None:
+    account = Account(
+        person="p", email="ida@bluedoor.test", name="Ida", password_hash="", sessions_valid_from=AT, created_at=AT
+    )
+    neutral = render_mail("password_reset", password_reset_values(account, None, link=LINK, requested_at=AT))
+    branded = render_mail(
+        "password_reset", password_reset_values(account, store(display_name="Nord"), link=LINK, requested_at=AT)
+    )
+    assert "Sent by Tradepost" in neutral.text
+    assert "for Nord" not in neutral.text
+    assert "Sent by Tradepost for Nord" in branded.text
+    assert "until 6 December 2026, 14:30 UTC" in words(neutral.text)
+    assert "until 6 December 2026, 15:30 CET" in words(branded.text)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tradepost.domain.errors import ConflictError
 from tradepost.domain.people import (
     FAILURE_WINDOW,
     FAILURES_ALLOWED,
@@ -16,11 +17,13 @@ from tradepost.domain.people import (
     SESSION_LIFETIME,
     Account,
     Member,
+    NewEmployee,
     PasswordReset,
     Permission,
     Role,
     Session,
     Throttle,
+    engaged,
     failure_window,
     seconds_to_wait,
     shortened_address,
@@ -53,6 +56,29 @@ def test_a_buyer_may_nothing_that_is_the_stores_business() -> None:
 def test_every_role_is_granted_something_and_every_permission_to_somebody() -> None:
     assert set(GRANTS) == set(Role)
     assert frozenset[Permission]().union(*GRANTS.values()) == set(Permission)
+
+
+def test_only_an_administrator_looks_after_employees_and_only_once_it_has_joined() -> None:
+    admin = MEMBER.model_copy(update={"customer_id": "c1", "employee_role": "admin"})
+    buyer = admin.model_copy(update={"employee_role": "buyer"})
+    assert admin.grants - buyer.grants == {Permission.MANAGE_EMPLOYEES}
+    assert (admin.is_administrator, buyer.is_administrator) == (True, False)
+    assert not admin.model_copy(update={"status": "pending"}).is_administrator
+
+
+def test_a_place_is_given_once_and_after_it_was_taken_away_with_what_the_person_decided() -> None:
+    new = NewEmployee(name="Ida Holm", email="IDA@doors.test", role="admin")
+    first = engaged(new, None, store_id="acme", customer_id="c1")
+    assert (first.status, first.joined_at, first.employee_role, first.version) == ("pending", None, "admin", 0)
+    assert first.id == new.model_copy(update={"email": "ida@doors.test"}).place("acme", "c1")
+    for status in ("pending", "active"):
+        with pytest.raises(ConflictError):
+            engaged(new, first.model_copy(update={"status": status}), store_id="acme", customer_id="c1")
+    joined = first.model_copy(update={"version": 3, "status": "revoked", "joined_at": AT, "phone": "1", "landing": "orders"})
+    decided = joined.deciding_on_activity(allowed=False, at=AT)
+    again = engaged(new, decided, store_id="acme", customer_id="c1")
+    assert (again.status, again.joined_at, again.phone, again.version) == ("pending", None, None, 3)
+    assert (again.landing, again.consents) == ("orders", decided.consents)
 
 
 @given(st.timedeltas(timedelta(), timedelta(days=40)))

@@ -166,6 +166,31 @@ def test_groups_and_tiers_changed_at_once_are_all_counted(shop: Shop, deployed: 
     _check_tallies(shop, deployed)
 
 
+def test_of_two_administrators_who_unlink_each_other_one_stays(shop: Shop, deployed: Deployed) -> None:
+    for number in range(ROUNDS):
+        customer = shop.add_customer(email=f"ida-{number}@bluedoor.test")
+        path = f"/v1/customers/{customer['id']}/employees"
+        new = {"name": "Uma", "email": f"uma-{number}@bluedoor.test", "role": "admin", "send_invitation": True}
+        added = shop.owner.post(path, new).json
+        link = shop.owner.get(f"/v1/invitations/{added['invitation']['id']}").json["link"].rpartition("/i/")[2]
+        acceptance = {"name": "Uma", "password": PASSWORD}
+        joined = deployed.api.post(f"/v1/invitation-links/{link}/acceptance", acceptance).json
+        ida, uma = shop.join(customer), deployed.api.as_(joined["token"])
+        etags = {each["id"]: each["etag"] for each in shop.owner.get(path).json["items"]}
+        ids = {client: client.get("/v1/me").json["id"] for client in (ida, uma)}
+
+        replies = at_once(
+            partial(client.delete, f"{path}/{ids[other]}", etag=etags[ids[other]]) for client, other in ((ida, uma), (uma, ida))
+        )
+
+        outcomes = sorted((reply.status, reply.code or "") for reply in replies)
+        assert outcomes in ([(204, ""), (401, "invalid_token")], [(204, ""), (409, "last_administrator")]), replies
+        (left,) = shop.owner.get(path).json["items"]
+        assert (left["role"], left["status"]) == ("admin", "active")
+        (item,) = [item for item in deployed.stored("customer", shop.slug) if item["id"] == customer["id"]]
+        assert [person in left["id"] for person in item["administrators"]] == [True]
+
+
 def _five(client: Client, path: str, body: Any) -> list[Reply]:
     return at_once([partial(client.post, path, body, key=f"the-same:{path}")] * 5)
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import yaml
 from pynamodb.expressions.operand import Path
 
+from tests.support import customer_imports as imports
 from tests.support.client import Client
 from tests.support.functions import ROOT, Reply
 from tests.support.table import in_memory
@@ -71,11 +72,12 @@ def attempts() -> tuple[Attempt, ...]:
 
 
 class World(NamedTuple):
-    """What was built: the callers' clients, the ids of what requests name, and all that was stored then."""
+    """What was built: the callers' clients, the ids of what requests name, and all that was stored then, files included."""
 
     clients: Mapping[str, Client]
     ids: Mapping[str, str]
     memory: Any
+    files: Mapping[str, bytes]
 
     def as_unknown(self, reply: Reply) -> Reply:
         """Return the answer as it must read when the things it names do not exist."""
@@ -137,6 +139,9 @@ def build_world(api: Client) -> World:
     acme = _opened(api, "acme", "Nordlicht Trading", product="Brass lantern")
     rival = _opened(api, "rival", "Zephyr Supplies", product="Secret lamp")
     rival.join(_customer(rival, "Hidden Harbour", "ines@hidden.test"), name="Ines")
+    # What a company is called is no secret of the store that it has joined.
+    company = _customer(rival, "Open Orchard", "ora@openorchard.test")
+    rival.join(company, name="Ora")
     buying = _customer(acme, "Blue Door", "ida@bluedoor.test")
     other = _customer(acme, "Green Gate", "gil@greengate.test")
     gone = _customer(acme, "Red Roof", "rut@redroof.test")
@@ -160,15 +165,19 @@ def build_world(api: Client) -> World:
         "address_id": buying["addresses"][0]["id"],
         "uninvited_id": fresh["id"],
         "group_id": acme.group_id,
+        "company_id": rival.owner.get(f"/v1/customers/{company['id']}").json["company_id"],
         "tier_id": acme.tier_id,
         "invitation_id": waiting["invitation"]["id"],
         "session_id": buyer.get("/v1/sessions").json["items"][0]["id"],
+        **_employees(acme, buying["id"]),
+        "import_id": _customer_import(acme),
         "link": _link(acme, waiting["invitation"]["id"]),
+        "template": _template(acme, "welcome"),
         "reset": _reset_token(api, "ida@bluedoor.test"),
         **_spare_entries(acme),
         **_orders(acme, buyer),
     }
-    return World(clients, ids, copy.deepcopy(in_memory().items))
+    return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 
 
 def _opened(api: Client, slug: str, name: str, *, product: str) -> Shop:
@@ -192,6 +201,20 @@ def _spare_entries(shop: Shop) -> dict[str, str]:
         "reseller_channel_id": ("/v1/reseller-channels", {"name": "Spare"}),
     }
     return {name: shop.owner.post(path, body).json["id"] for name, (path, body) in lists.items()}
+
+
+def _employees(shop: Shop, customer_id: str) -> dict[str, str]:
+    """Return an employee of a customer who has not been invited yet."""
+    body = {"name": "Uma of Blue Door", "email": "uma@bluedoor.test", "role": "buyer"}
+    added = shop.owner.post(f"/v1/customers/{customer_id}/employees", body)
+    assert added.status == 201, added.text
+    return {"employee_id": added.json["id"]}
+
+
+def _customer_import(shop: Shop) -> str:
+    """Return an import that awaits approval."""
+    imports.prepare()
+    return imports.uploaded(shop, imports.sheet([("Quiet Quay", "Quin", "quin@quietquay.test")]))
 
 
 def _orders(shop: Shop, buyer: Client) -> dict[str, str]:
@@ -224,6 +247,13 @@ def _orders(shop: Shop, buyer: Client) -> dict[str, str]:
 def _link(shop: Shop, invitation_id: str) -> str:
     link: str = shop.owner.get(f"/v1/invitations/{invitation_id}").json["link"]
     return link.rpartition("/i/")[2]
+
+
+def _template(shop: Shop, name: str) -> str:
+    """Give a mail words of the store's own."""
+    body = {"subject": "Nordlicht welcomes you", "html": "<p>Hello {{ name }}</p>", "text": "Hello {{ name }}"}
+    assert shop.owner.put(f"/v1/email-templates/{name}", body).status == 201
+    return name
 
 
 def _reset_token(api: Client, email: str) -> str:

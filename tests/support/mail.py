@@ -12,6 +12,7 @@ from moto.ses.models import ses_backends
 
 from tests.support.functions import run
 from tests.support.table import stored
+from tradepost.domain.outbox import Queue, queue_of
 from tradepost.table.shapes import Key
 
 
@@ -25,8 +26,14 @@ class Sent(NamedTuple):
 
 
 def queued() -> list[Key]:
-    """Return the keys of the messages that still wait, in the order in which they were announced."""
-    waiting = [item for item in stored("outbox") if item["status"] == "queued"]
+    """Return the keys of the mails that still wait, in the order in which they were announced."""
+    return waiting_on("mail")
+
+
+def waiting_on(queue: Queue) -> list[Key]:
+    """Return the keys of the messages that still wait for one queue, in the order in which they were announced."""
+    queued_items = [item for item in stored("outbox") if item["status"] == "queued"]
+    waiting = [item for item in queued_items if queue_of(item["message"]["type"]) == queue]
     return [Key(item["pk"], item["sk"]) for item in sorted(waiting, key=lambda item: item["id"])]
 
 
@@ -68,3 +75,12 @@ def sent() -> list[Sent]:
 def announced() -> list[dict[str, Any]]:
     """Return what was announced, oldest first."""
     return [item["message"] for item in sorted(stored("outbox"), key=lambda item: item["id"])]
+
+
+def ses_event(item: dict[str, Any], kind: str, *, address: str = "buyer@bluedoor.test", **details: Any) -> dict[str, Any]:
+    """Return the event by which SES tells what became of an outbox item's mail, as the event bus brings it."""
+    message = item["message"]
+    store = {"store": [message["store_id"]]} if message.get("store_id") else {}
+    tags = {"ses:configuration-set": [os.environ["CONFIGURATION_SET"]], "outbox": [item["id"]], **store}
+    told = {"timestamp": "2026-11-22T10:04:57.000Z", "messageId": "m1", "destination": [address], "tags": tags}
+    return {"source": "aws.ses", "detail": {"eventType": kind, "mail": told, kind.lower(): details}}

@@ -18,17 +18,26 @@ _SPELLED = {
     "SigningKey": {"Ref": "SigningKey"},
     "PublicUrlParameter": {"Fn::Sub": f"{_ARN}ssm:{_HERE}parameter/${{AWS::StackName}}/public-url"},
     "MailQueue": {"Fn::GetAtt": "MailQueue.Arn"},
+    "CustomerImportQueue": {"Fn::GetAtt": "CustomerImportQueue.Arn"},
+    "ImportsBucket/uploads": {"Fn::Sub": "${ImportsBucket.Arn}/uploads/*"},
+    "ImportsBucket/checks": {"Fn::Sub": "${ImportsBucket.Arn}/checks/*"},
     "identity": {"Fn::Sub": f"{_ARN}ses:{_HERE}identity/*"},
+    "ConfigurationSet": {"Fn::Sub": f"{_ARN}ses:{_HERE}configuration-set/${{ConfigurationSet}}"},
     "*": "*",
 }
 _OTHERS = {
-    "GetSecretValue": ("secretsmanager:GetSecretValue", "SigningKey"),
-    "GetParameter": ("ssm:GetParameter", "PublicUrlParameter"),
-    "SendMessageBatch": ("sqs:SendMessage", "MailQueue"),
-    "SendEmail": ("ses:SendEmail", "identity"),
-    "GetEmailIdentity": ("ses:GetEmailIdentity", "identity"),
-    "GetAccount": ("ses:GetAccount", "*"),
+    "GetSecretValue": [("secretsmanager:GetSecretValue", "SigningKey")],
+    "GetParameter": [("ssm:GetParameter", "PublicUrlParameter")],
+    "SendEmail": [("ses:SendEmail", "identity"), ("ses:SendEmail", "ConfigurationSet")],
+    "GetEmailIdentity": [("ses:GetEmailIdentity", "identity")],
+    "GetAccount": [("ses:GetAccount", "*")],
 }
+_QUEUES = {
+    "SendMessage": "sqs:SendMessage",
+    "SendMessageBatch": "sqs:SendMessage",
+    "ChangeMessageVisibility": "sqs:ChangeMessageVisibility",
+}
+_QUEUE_OF = {"mail": "MailQueue", "customer-imports": "CustomerImportQueue"}
 
 
 class Deed(NamedTuple):
@@ -46,7 +55,12 @@ class NotAllowedError(AssertionError):
 def deeds(operation: str, parameters: Mapping[str, Any]) -> Iterator[Deed]:
     """Return what one AWS call amounts to."""
     if operation in _OTHERS:
-        yield Deed(*_OTHERS[operation])
+        yield from (Deed(*each) for each in _OTHERS[operation])
+    elif operation in _QUEUES:
+        yield Deed(_QUEUES[operation], _QUEUE_OF[parameters["QueueUrl"].rpartition("/")[2]])
+    elif operation in {"GetObject", "PutObject"}:
+        version = "Version" if "VersionId" in parameters else ""
+        yield Deed(f"s3:{operation}{version}", f"ImportsBucket/{parameters['Key'].partition('/')[0]}")
     elif operation == "TransactWriteItems":
         for action in parameters["TransactItems"]:
             [(kind, item)] = action.items()

@@ -163,8 +163,8 @@ def test_words_are_found_again_by_the_text_they_came_from(text: str) -> None:
     [
         ("Müller & Söhne", {"muller", "sohne"}),
         ("Straße", {"strasse"}),
-        ("C-7Q4K9D", {"c-7q4k9d", "c", "7q4k9d"}),
-        ("ida@doors.test", {"ida@doors.test", "doors.test", "ida", "doors", "test"}),
+        ("C-7Q4K9D", {"c-7q4k9d", "7q4k9d"}),
+        ("ida@doors.test", {"ida@doors.test", "doors.test", "test"}),
         ("شركة الباب", {"شركة", "الباب"}),
         ("🚪", set()),
         ("", set()),

@@ -1,22 +1,21 @@
 """PUT and DELETE /v1/products/{number}, POST /v1/product-imports: the owner keeps the catalogue."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tradepost.domain.catalog import Product, ProductFields, ProductNumber, described, number_key
+from tradepost.domain.csv_reading import Refusal
 from tradepost.domain.errors import InvalidError
 from tradepost.domain.people import Permission
-from tradepost.domain.product_import import Planned, Refusal, Status, legend, plan, read_header, read_lines
+from tradepost.domain.product_import import Planned, Status, legend, plan, read_header, read_lines
 from tradepost.domain.stores import PriceTier
 from tradepost.http.answers import ProductAnswer
-from tradepost.http.app import JSON, Answer, Ask, Caller, make_app
+from tradepost.http.app import CSV, JSON, Answer, Ask, Caller, make_app
 from tradepost.table.products import count_priced, product_key, remove_product, save_product, write_products
 from tradepost.table.shapes import Key
 from tradepost.table.stores import find_named, name_key
-
-CSV: Final = "text/csv"
 
 app = make_app()
 

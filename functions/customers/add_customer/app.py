@@ -1,61 +1,111 @@
-"""POST /v1/customers: add a customer, and invite it in the same breath if wanted."""
+"""POST /v1/customers: add a customer, by its address or by name from the directory, and invite it in the same breath."""
 
 import secrets
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, ValidationError
 
+from tradepost.domain.companies import INVITED_BY_NAME, Company
 from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, NewAddress, listed
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.ids import new_id, new_invitation_id, readable_number
-from tradepost.domain.invitations import invite, mail_of
+from tradepost.domain.invitations import Invitation, invite, invite_company, mail_of
 from tradepost.domain.people import Permission
-from tradepost.domain.values import Email, Reference, Text, Value
+from tradepost.domain.values import Email, OptionalText, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
-from tradepost.http.app import Caller, make_app
+from tradepost.http.app import Ask, Caller, make_app
+from tradepost.table.companies import company_key
 from tradepost.table.customers import save_customer
 from tradepost.table.invitations import put_invitation
+from tradepost.table.limits import count_against
+from tradepost.table.shapes import Key
 
 app = make_app()
 
 
 class NewCustomer(Value):
-    """A customer as it is added. With `send_invitation` its e-mail address is required."""
+    """A customer as it is added: with a name of its own, or by the id of a suggested company, whose name serves then.
 
-    name: Text
+    A company of the directory is invited unless `send_invitation` is false, since it has no other way in; its contact's
+    address stays unknown until it accepts. Everybody else is invited if `send_invitation` is true, which takes an address.
+    """
+
+    company_id: Reference | None = None
+    name: Text | None = None
+    contact_name: OptionalText | None = None
     email: Email | None = None
     group_id: Reference
     price_tier_id: Reference | None = None
     addresses: Annotated[list[NewAddress], Field(max_length=MAX_ADDRESSES)] = Field(default_factory=list)
     kind: CustomerKind = "b2b"
-    send_invitation: StrictBool = False
+    send_invitation: StrictBool | None = None
+
+    @property
+    def is_invited(self) -> bool:
+        """Whether the customer is to be invited."""
+        return bool(self.company_id) if self.send_invitation is None else self.send_invitation
 
 
-@app.post("/v1/customers", allow=Permission.ADD_CUSTOMERS, status=201)
+def _company(ask: Ask) -> list[Key]:
+    try:
+        new = NewCustomer.model_validate_json(ask.body)
+    except ValidationError:
+        return []
+    return [company_key(new.company_id)] if new.company_id else []
+
+
+@app.post("/v1/customers", allow=Permission.ADD_CUSTOMERS, status=201, reads=_company)
 def add_customer(new: NewCustomer, caller: Caller) -> CustomerAnswer:
-    """Add a customer to a group. Its e-mail address is unique in the store, in any letter case."""
-    if new.send_invitation and new.email is None:
-        raise InvalidError(Fault("/email", "is needed to send an invitation"), code="email_required")
+    """Add a customer to a group. Its e-mail address is unique in the store, in any letter case, and so is its company.
+
+    With `company_id` it is a company of the directory: that gives its name unless there is one, and its contact is mailed.
+    """
+    company = _found(new, caller)
     customer = Customer(
-        **new.model_dump(exclude={"addresses", "send_invitation"}),
+        **new.model_dump(exclude={"name", "addresses", "send_invitation"}),
         id=new_id(),
         store_id=caller.store.id,
         number=readable_number("C", secrets.token_bytes(8)),
+        name=new.name or (company.name if company else ""),
         addresses=listed(new.addresses, (), iter(new_id, None)),
         created_at=caller.at,
     )
     tx = caller.transaction()
-    if new.send_invitation:
-        lifetime = timedelta(days=caller.store.invitation_days)
-        invitation_id = new_invitation_id(caller.store.id)
-        invitation = invite(customer, invitation_id=invitation_id, by=caller.party, at=caller.at, lifetime=lifetime)
+    if new.is_invited:
+        invitation = _invitation(customer, company, caller)
         customer = customer.model_copy(update={"invitation": invitation.summary})
         put_invitation(tx, invitation)
         tx.announce(mail_of(invitation))
+    if new.is_invited and company:
+        count_against(tx, caller.store.id, INVITED_BY_NAME, caller.store.id)
     customer = save_customer(tx, customer)
-    tx.audit("customer:added", customer.id, name=customer.name, invited=new.send_invitation)
+    tx.audit("customer:added", customer.id, name=customer.name, invited=new.is_invited)
     return tx.commit_answering(customer_answer(customer, at=caller.at))
+
+
+def _found(new: NewCustomer, caller: Caller) -> Company | None:
+    """Return the company of the directory that is added, None for one that has a name of its own. Raises `InvalidError`."""
+    if new.company_id is None:
+        if new.name is None:
+            raise InvalidError(Fault("/name", "is required"))
+        if new.is_invited and new.email is None:
+            raise InvalidError(Fault("/email", "is needed to send an invitation"), code="email_required")
+        return None
+    if new.email is not None:
+        raise InvalidError(Fault("/email", "is not given for a company of the directory, whose contact is invited"))
+    company = caller.reader.find(company_key(new.company_id), Company)
+    if company is None:
+        raise InvalidError(Fault("/company_id", "is not a company of the directory"), code="unknown_company")
+    return company
+
+
+def _invitation(customer: Customer, company: Company | None, caller: Caller) -> Invitation:
+    lifetime = timedelta(days=caller.store.invitation_days)
+    new = new_invitation_id(caller.store.id)
+    if company is None:
+        return invite(customer, invitation_id=new, by=caller.party, at=caller.at, lifetime=lifetime)
+    return invite_company(customer, email=company.email, invitation_id=new, by=caller.party, at=caller.at, lifetime=lifetime)
 
 
 handler = app.handler

@@ -1,16 +1,16 @@
 """GET /v1/customers and /v1/customers/{id}: the store's customers, or a buyer's own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pynamodb.expressions.condition import Condition
 
-from tradepost.domain.customers import Customer, CustomerKind
+from tradepost.domain.customers import Customer, CustomerKind, Delivery
 from tradepost.domain.people import Permission
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor
-from tradepost.table.customers import COLLECTION, customer_key, field_is, get_customer, invitation_state_is, list_customers
+from tradepost.table.customers import COLLECTION, customer_key, field_is, get_customer, has_email, list_customers, stands_as
 from tradepost.table.listing import all_of, search
 from tradepost.table.shapes import Key
 
@@ -20,34 +20,75 @@ type CustomerStatus = Literal["active", "inactive", "all"]
 type Invited = Literal["not_invited", "invited", "accepted"]
 
 
+class Wanted(NamedTuple):
+    """Which customers a list shows."""
+
+    status: CustomerStatus
+    group_id: str | None
+    kind: CustomerKind | None
+    with_email: bool | None
+    invitation: Invited | None
+    delivery: Delivery | None
+
+    @property
+    def where(self) -> Condition | None:
+        """The filter of a query."""
+        return all_of(
+            [
+                field_is("active", self.status == "active") if self.status != "all" else None,
+                field_is("group_id", self.group_id) if self.group_id else None,
+                field_is("kind", self.kind) if self.kind else None,
+                has_email(wanted=self.with_email) if self.with_email is not None else None,
+                *(stands_as(label) for label in self.labels),
+            ]
+        )
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that a customer must stand under."""
+        return [label for label in (self.invitation, self.delivery and f"delivery_{self.delivery}") if label]
+
+    def takes(self, customer: Customer) -> bool:
+        """Tell whether a customer that was found by its words is shown."""
+        standing = customer.model_copy(update={"active": True}).standing
+        return (
+            (self.status == "all" or customer.active == (self.status == "active"))
+            and self.group_id in {None, customer.group_id}
+            and self.kind in {None, customer.kind}
+            and self.with_email in {None, customer.email is not None}
+            and standing.issuperset(self.labels)
+        )
+
+
 def _named(ask: Ask) -> list[Key]:
     return [customer_key(ask.store, ask.path["customer_id"])]
 
 
 @app.get("/v1/customers", allow=Permission.LIST_CUSTOMERS)
-def list_customers_of_store(
+def list_customers_of_store(  # one argument for each parameter of the query
     caller: Caller,
     q: Annotated[str | None, Query(max_length=200, description="Words of name, number, city or e-mail address.")] = None,
     group_id: Annotated[str | None, Query(max_length=60)] = None,
     status: Annotated[CustomerStatus, Query(description="Active customers by default.")] = "active",
-    invitation: Annotated[Invited | None, Query()] = None,
     kind: Annotated[CustomerKind | None, Query()] = None,
+    with_email: Annotated[bool | None, Query(alias="has_email", description="With an e-mail address, or without.")] = None,
+    invitation: Annotated[Invited | None, Query(description="Of those that can be or are invited.")] = None,
+    delivery: Annotated[Delivery | None, Query(description="How far the mail of the latest invitation got.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[CustomerAnswer]:
     """List customers by name, or search them. A filtered page may hold fewer than `limit` and still have a next one."""
-    store_id = caller.store.id
-    bound = ("customers", store_id, q, group_id, status, invitation, kind)
+    store_id, wanted = caller.store.id, Wanted(status, group_id, kind, with_email, invitation, delivery)
+    bound = ("customers", store_id, q, *(None if each is None else str(each) for each in wanted))
     after = read_cursor(cursor, *bound)
     if q is None or not q.strip():
-        where = _filter(group_id, status, invitation, kind)
-        rows = list_customers(store_id, limit=limit, after=after, where=where)
+        rows = list_customers(store_id, limit=limit, after=after, where=wanted.where)
         found, following = [row.load(Customer) for row in rows.records], rows.next_position
     else:
         ids, following = search(store_id, COLLECTION, q, limit=limit, after=after)
         caller.reader.fetch(customer_key(store_id, customer_id) for customer_id in ids)
         hits = [caller.reader.find(customer_key(store_id, customer_id), Customer) for customer_id in ids]
-        found = [hit for hit in hits if hit and _passes(hit, group_id, status, invitation, kind)]
+        found = [hit for hit in hits if hit and wanted.takes(hit)]
     items = [customer_answer(customer, at=caller.at) for customer in found]
     return Page(items=items, next_cursor=make_cursor(following, *bound))
 
@@ -57,31 +98,6 @@ def show_customer(customer_id: str, caller: Caller) -> CustomerAnswer:
     """Show one customer; to a buyer, its own."""
     own = caller.customer_id
     return customer_answer(get_customer(caller.reader, caller.store.id, customer_id, only=own), at=caller.at)
-
-
-def _filter(
-    group_id: str | None, status: CustomerStatus, invitation: Invited | None, kind: CustomerKind | None
-) -> Condition | None:
-    return all_of(
-        [
-            field_is("active", status == "active") if status != "all" else None,
-            field_is("group_id", group_id) if group_id else None,
-            field_is("kind", kind) if kind else None,
-            invitation_state_is(invitation) if invitation else None,
-        ]
-    )
-
-
-def _passes(
-    customer: Customer, group_id: str | None, status: CustomerStatus, invitation: Invited | None, kind: CustomerKind | None
-) -> bool:
-    state = customer.invitation.state if customer.invitation else "revoked"
-    return (
-        (status == "all" or customer.active == (status == "active"))
-        and group_id in {None, customer.group_id}
-        and kind in {None, customer.kind}
-        and invitation in {None, {"revoked": "not_invited", "pending": "invited", "accepted": "accepted"}[state]}
-    )
 
 
 handler = app.handler

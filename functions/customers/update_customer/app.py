@@ -5,11 +5,11 @@ from typing import Annotated
 from pydantic import Field, StrictBool
 
 from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, NewAddress, listed
-from tradepost.domain.errors import Fault, ForbiddenError, InvalidError
+from tradepost.domain.errors import ConflictError, Fault, ForbiddenError, InvalidError
 from tradepost.domain.ids import new_id, person_key
 from tradepost.domain.invitations import Invitation, readdress
 from tradepost.domain.people import Permission
-from tradepost.domain.values import Email, Reference, Text, Value
+from tradepost.domain.values import Email, OptionalText, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.table.customers import customer_key, get_customer, save_customer
@@ -19,7 +19,7 @@ from tradepost.table.transaction import Transaction
 
 app = make_app()
 
-BUYERS_FIELDS = frozenset({"name", "addresses"})
+BUYERS_FIELDS = frozenset({"name", "contact_name", "addresses"})
 NEVER_NULL = frozenset({"name", "group_id", "addresses", "kind", "active"})
 
 
@@ -27,6 +27,7 @@ class CustomerChange(Value):
     """What to change; a field that is not sent stays. `addresses` replaces the list; those sent with an id keep it."""
 
     name: Text | None = None
+    contact_name: OptionalText | None = None
     email: Email | None = None
     group_id: Reference | None = None
     price_tier_id: Reference | None = None
@@ -64,11 +65,13 @@ def update_customer(customer_id: str, change: CustomerChange, caller: Caller) ->
 def _follow_address(tx: Transaction, before: Customer, customer: Customer, caller: Caller) -> Customer:
     """Kill the links that went to the old address. Reads the invitation only if there is one to be killed."""
     told = before.invitation
+    if told and told.state == "accepted" and before.email and customer.email is None:
+        raise ConflictError("invitation_accepted", "Revoke the invitation before you remove the address.")
     same = before.email and customer.email and person_key(before.email) == person_key(customer.email)
     if told is None or told.state != "pending" or same or before.email == customer.email:
         return customer
     pending = caller.reader.get(invitation_key(before.store_id, told.id), Invitation)
-    moved = save_invitation(tx, readdress(pending, customer.email))
+    moved = save_invitation(tx, readdress(pending, customer.email), before=pending)
     return customer.model_copy(update={"invitation": moved.summary})
 
 

@@ -36,7 +36,7 @@ def change_password(change: PasswordChange, caller: Caller) -> None:
     tx = caller.transaction()
     save_account(tx, changed)
     forget_failures(tx, account.person)
-    tx.announce(PasswordChangedMail(person=account.person))
+    tx.announce(PasswordChangedMail(person=account.person, store_id=caller.store.id))
     tx.audit("password:changed", caller.member.id)
     tx.commit()
 

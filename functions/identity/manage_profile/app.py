@@ -1,11 +1,11 @@
 """GET and PATCH /v1/me: who one is here, what one may do, and one's own details."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from tradepost.domain.errors import Fault, InvalidError
-from tradepost.domain.people import GRANTS, Member, Party, Permission, Role
+from tradepost.domain.people import EmployeeRole, Member, Party, Permission, Role
 from tradepost.domain.values import Instant, OptionalText, Text, Value
 from tradepost.http.answers import StoreBrief, store_brief
 from tradepost.http.app import Answer, Caller, make_app
@@ -30,7 +30,7 @@ class Profile(Answer):
     email: str
     phone: str | None
     customer_id: str | None
-    employee_role: Literal["admin", "buyer"] | None
+    employee_role: EmployeeRole | None
     store: StoreBrief
     permissions: list[str]
     landing: Annotated[str, Field(description="The page to show after log-in: one's own choice, else the store's.")]
@@ -73,7 +73,7 @@ def _profile(caller: Caller, member: Member) -> Profile:
         {
             **member.model_dump(exclude={"landing"}),
             "store": store_brief(caller.store),
-            "permissions": sorted(GRANTS[member.role]),
+            "permissions": sorted(member.grants),
             "landing": member.landing or caller.store.default_landing,
             "landing_override": member.landing,
             "activity_consent": member.allows_activity,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tradepost.domain.values import Email, Value
+from tradepost.domain.values import Email, Slug, Value
 from tradepost.http.app import ANYONE, Answer, Caller, make_app
 from tradepost.http.password_resets import replace_password, request_reset
 
@@ -12,9 +12,10 @@ app = make_app()
 
 
 class ResetRequest(Value):
-    """Whose password was forgotten."""
+    """Whose password was forgotten, and at which store that was noticed: the mail looks like one of that store."""
 
     email: Email
+    store: Slug | None = None
 
 
 class NewPassword(Value):
@@ -33,7 +34,7 @@ class ResetRequested(Answer):
 def request_password_reset(request: ResetRequest, caller: Caller) -> ResetRequested:
     """Ask for a link by mail. The answer tells nothing about the address."""
     told = "If there is an account for this address, a link is on its way. It lives for an hour."
-    return request_reset(request.email, ResetRequested(detail=told), caller)
+    return request_reset(request.email, ResetRequested(detail=told), caller, at_store=request.store)
 
 
 @app.put("/v1/password-resets/<token>", allow=ANYONE, status=204)

@@ -170,6 +170,7 @@ def _form_page(offer: Offer, typed: Mapping[str, str], error: DomainError | None
         business=with_errors(company_fields(offer, typed), words),
         person=with_errors(person_fields(offer, typed), words),
         address_given=offer.address is not None,
+        email=offer.invitation.email,
         account_exists=offer.account is not None,
         countries=countries(),
         expires_at=display_time(offer.invitation.expires_at, offer.store.time_zone),

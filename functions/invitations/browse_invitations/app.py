@@ -1,6 +1,6 @@
-"""GET /v1/invitations and /v1/invitations/{id}: what was offered to whom, and how far it got."""
+"""GET /v1/invitations, /v1/invitations/{id} and /v1/invitations/counts: what was offered to whom, and how far it got."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pynamodb.expressions.condition import Condition
@@ -9,16 +9,27 @@ from pynamodb.expressions.operand import Path
 from tradepost.aws.links import invitation_link
 from tradepost.domain.clock import stamp
 from tradepost.domain.customers import Delivery, InvitationState
-from tradepost.domain.invitations import Invitation
+from tradepost.domain.invitations import Invitation, InvitationKind
 from tradepost.domain.people import Permission
 from tradepost.http.answers import InvitationAnswer, invitation_answer
-from tradepost.http.app import Ask, Caller, Cursor, Limit, Page, make_app
+from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor
+from tradepost.table.counts import counted
+from tradepost.table.customers import COUNTED
 from tradepost.table.invitations import invitation_key, list_invitations
 from tradepost.table.listing import all_of
 from tradepost.table.shapes import Key
 
 app = make_app()
+
+
+class InvitationCounts(Answer):
+    """Active customers with an e-mail address, by where their invitation stands; an expired one counts as invited."""
+
+    not_invited: int
+    invited: int
+    accepted: int
+    delivery: dict[Delivery, int]
 
 
 def _named(ask: Ask) -> list[Key]:
@@ -30,33 +41,50 @@ def list_invitations_of_store(
     caller: Caller,
     state: Annotated[InvitationState | None, Query()] = None,
     delivery: Annotated[Delivery | None, Query()] = None,
+    kind: Annotated[InvitationKind | None, Query()] = None,
     customer_id: Annotated[str | None, Query(max_length=60)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[InvitationAnswer]:
     """List invitations, newest first. A filtered page may hold fewer than `limit` and still have a next one."""
-    bound = ("invitations", caller.store.id, state, delivery, customer_id)
-    where = _filter(state, delivery, customer_id, now=stamp(caller.at))
+    bound = ("invitations", caller.store.id, state, delivery, kind, customer_id)
+    where = _filter(state, delivery, kind, customer_id, now=stamp(caller.at))
     rows = list_invitations(caller.store.id, limit=limit, after=read_cursor(cursor, *bound), where=where)
     items = [invitation_answer(row.load(Invitation), at=caller.at) for row in rows.records]
     return Page(items=items, next_cursor=make_cursor(rows.next_position, *bound))
+
+
+@app.get("/v1/invitations/counts", allow=Permission.INVITE)
+def count_invitations(caller: Caller) -> InvitationCounts:
+    """Count the active customers that can be or are invited by where they stand, and their invitations by delivery."""
+    found = counted(caller.store.id, COUNTED)
+    return InvitationCounts(
+        not_invited=found.get("not_invited", 0),
+        invited=found.get("invited", 0),
+        accepted=found.get("accepted", 0),
+        delivery={state: found.get(f"delivery_{state}", 0) for state in get_args(Delivery.__value__)},
+    )
 
 
 @app.get("/v1/invitations/<invitation_id>", allow=Permission.INVITE, reads=_named)
 def show_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
     """Show one invitation; while it is pending, with the link to copy."""
     invitation = caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation)
-    link = invitation_link(invitation) if invitation.state_at(caller.at) == "pending" else None
+    shown = invitation.state_at(caller.at) == "pending" and not invitation.private
+    link = invitation_link(invitation) if shown else None
     return invitation_answer(invitation, at=caller.at, link=link)
 
 
-def _filter(state: InvitationState | None, delivery: Delivery | None, customer_id: str | None, *, now: str) -> Condition | None:
+def _filter(
+    state: InvitationState | None, delivery: Delivery | None, kind: InvitationKind | None, customer_id: str | None, *, now: str
+) -> Condition | None:
     stored = Path("data.state") == ("pending" if state == "expired" else state)
     conditions: list[Condition | None] = [
         stored if state else None,
         Path("data.expires_at") <= now if state == "expired" else None,
         Path("data.expires_at") > now if state == "pending" else None,
         Path("aside.delivery") == delivery if delivery else None,
+        Path("data.kind") == kind if kind else None,
         Path("data.customer_id") == customer_id if customer_id else None,
     ]
     return all_of(conditions)

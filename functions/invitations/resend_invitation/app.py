@@ -3,11 +3,14 @@
 from datetime import timedelta
 
 from tradepost.aws.links import invitation_link
-from tradepost.domain.invitations import Invitation, mail_of, resend
+from tradepost.domain.ids import person_key
+from tradepost.domain.invitations import RESENT_BY_INVITER, RESENT_TO_ADDRESS, Invitation, mail_of, resend
 from tradepost.domain.people import Permission
 from tradepost.http.answers import InvitationAnswer, invitation_answer
 from tradepost.http.app import Ask, Caller, make_app
+from tradepost.table.customers import require_active
 from tradepost.table.invitations import invitation_key, save_invitation
+from tradepost.table.limits import count_against
 from tradepost.table.shapes import Key
 
 app = make_app()
@@ -23,10 +26,16 @@ def resend_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
     before = caller.match(caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation))
     resent = resend(before, at=caller.at, lifetime=timedelta(days=caller.store.invitation_days))
     tx = caller.transaction()
-    resent = save_invitation(tx, resent)
+    if before.kind == "employee":
+        require_active(tx, caller.store.id, before.customer_id)
+    resent = save_invitation(tx, resent, before=before)
+    count_against(tx, caller.store.id, RESENT_TO_ADDRESS, person_key(before.email))
+    count_against(tx, caller.store.id, RESENT_BY_INVITER, caller.member.id)
     tx.announce(mail_of(resent))
     tx.audit("invitation:resent", resent.id)
-    return tx.commit_answering(invitation_answer(resent, at=caller.at, link=invitation_link(resent)))
+    return tx.commit_answering(
+        invitation_answer(resent, at=caller.at, link=None if resent.private else invitation_link(resent))
+    )
 
 
 handler = app.handler

@@ -1,6 +1,6 @@
 """POST /v1/invitations/{id}/revoke and /v1/invitations/revoke: withdraw offers, and the access that was gained by them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import batched
 from typing import Annotated, Final, Literal, Self
 
@@ -16,16 +16,18 @@ from tradepost.http.app import Answer, Ask, Caller, make_app
 from tradepost.table.customers import customer_key
 from tradepost.table.invitations import invitation_key, save_invitation
 from tradepost.table.people import take_place_away
+from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
 from tradepost.table.transaction import MAX_ACTIONS, Transaction
 
 app = make_app()
 
-# Five actions a row (the invitation, its customer, the member, its log-in entry, the audit line) and one for the answer.
-ROWS_A_TRANSACTION: Final = (MAX_ACTIONS - 1) // 5
+# Four actions a row (the invitation, its customer, the member, its log-in entry); a dozen are for all: the audit line, the
+# answer and the counters.
+ROWS_A_TRANSACTION: Final = (MAX_ACTIONS - 12) // 4
 
 type Ids = Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=MAX_INVITED)]
-type RevocationReason = Literal["not_found", "not_invited", "already_revoked", "conflict"]
+type RevocationReason = Literal["out_of_scope", "not_invited", "already_revoked", "conflict"]
 
 
 class Revocation(Value):
@@ -76,59 +78,87 @@ def revoke_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
     """Revoke one invitation. Its links die; if it was accepted, the person is signed out and has no access any more."""
     before = caller.match(caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation))
     tx = caller.transaction()
-    return tx.commit_answering(invitation_answer(_revoke(tx, before, caller), at=caller.at))
+    [revoked] = _revoked(tx, [before], caller)
+    return tx.commit_answering(invitation_answer(revoked, at=caller.at))
 
 
 @app.post("/v1/invitations/revoke", allow=Permission.INVITE, reads=_selected)
 def revoke_selected_invitations(selection: Revocation, caller: Caller) -> RevocationResults:
     """Revoke many. A row that cannot be revoked says why and stops no other."""
     ids = list(dict.fromkeys(selection.invitation_ids or selection.customer_ids or ()))
-    found = _found(ids, selection, caller)
+    found = _found(ids, selection, caller, caller.reader)
     results = {id_: _result(id_, invitation) for id_, invitation in found.items()}
-    revocable = [
-        (id_, invitation)
+    revocable = {
+        id_: invitation
         for id_, invitation in found.items()
         if isinstance(invitation, Invitation) and results[id_].status == "revoked"
-    ]
+    }
     *most, last = list(batched(revocable, ROWS_A_TRANSACTION, strict=False)) or [()]
     for rows in most:
-        results |= _revoke_rows(rows, caller)
+        tx = caller.transaction()
+        _revoked(tx, [revocable[id_] for id_ in rows], caller)
+        try:
+            tx.commit()
+        except (ConflictError, StaleError):
+            results |= _one_by_one(rows, selection, caller)
     tx = caller.transaction()
-    for _, invitation in last:
-        _revoke(tx, invitation, caller)
+    _revoked(tx, [revocable[id_] for id_ in last], caller)
     try:
         return tx.commit_answering(_summary(ids, results))
     except (ConflictError, StaleError):
-        for row in last:
-            results |= _revoke_rows([row], caller)
+        results |= _one_by_one(last, selection, caller)
         return caller.transaction().commit_answering(_summary(ids, results))
 
 
-def _revoke(tx: Transaction, before: Invitation, caller: Caller) -> Invitation:
-    """Add a revocation to a transaction; one that is revoked already stays as it is."""
-    revoked = revoke(before, at=caller.at)
-    if revoked is before:
-        return before
-    if before.accepted_by and before.state == "accepted":
-        take_place_away(tx, before.accepted_by)
-    tx.audit("invitation:revoked", before.id)
-    return save_invitation(tx, revoked)
+def _revoked(tx: Transaction, invitations: Iterable[Invitation], caller: Caller) -> list[Invitation]:
+    """Add revocations to a transaction; what is revoked already stays as it is."""
+    after, changed, left = [], [], set[str]()
+    for before in invitations:
+        revoked = revoke(before, at=caller.at)
+        if revoked is not before:
+            changed.append(before.id)
+            if before.accepted_by and before.accepted_by not in left:
+                # The same person may have accepted as the customer's contact and as an employee.
+                left.add(before.accepted_by)
+                take_place_away(tx, before.accepted_by)
+            revoked = save_invitation(tx, revoked, before=before)
+        after.append(revoked)
+    if changed:
+        tx.audit("invitations:revoked", caller.store.id, invitations=changed)
+    return after
 
 
-def _found(ids: list[str], selection: Revocation, caller: Caller) -> dict[str, Invitation | RevocationReason]:
+def _found(ids: Iterable[str], selection: Revocation, caller: Caller, read: Reader) -> dict[str, Invitation | RevocationReason]:
     """Return the invitation that each id stands for, or why there is none. The customers' ones take a second batch."""
-    read, store_id = caller.reader, caller.store.id
+    store_id = caller.store.id
     if selection.invitation_ids:
-        return {id_: read.find(invitation_key(store_id, id_), Invitation) or "not_found" for id_ in ids}
+        return {id_: read.find(invitation_key(store_id, id_), Invitation) or "out_of_scope" for id_ in ids}
     customers = {id_: read.find(customer_key(store_id, id_), Customer) for id_ in ids}
     told = {id_: customer.invitation for id_, customer in customers.items() if customer and customer.invitation}
     read.fetch(invitation_key(store_id, summary.id) for summary in told.values())
     found: dict[str, Invitation | RevocationReason] = {}
     for id_, customer in customers.items():
-        missing: RevocationReason = "not_invited" if customer else "not_found"
+        missing: RevocationReason = "not_invited" if customer else "out_of_scope"
         summary = told.get(id_)
         found[id_] = (read.find(invitation_key(store_id, summary.id), Invitation) if summary else None) or missing
     return found
+
+
+def _one_by_one(ids: Iterable[str], selection: Revocation, caller: Caller) -> dict[str, RevocationResult]:
+    """Look at each row as it is now, and revoke it by itself."""
+    results = {}
+    for id_ in ids:
+        found = _found([id_], selection, caller, Reader())[id_]
+        results[id_] = _result(id_, found)
+        if not isinstance(found, Invitation) or results[id_].status == "skipped":
+            continue
+        tx = caller.transaction()
+        _revoked(tx, [found], caller)
+        try:
+            tx.commit()
+        except (ConflictError, StaleError):
+            results[id_] = RevocationResult(id=id_, status="skipped", reason="conflict")
+    return results
 
 
 def _result(id_: str, found: Invitation | RevocationReason) -> RevocationResult:
@@ -139,21 +169,7 @@ def _result(id_: str, found: Invitation | RevocationReason) -> RevocationResult:
     return RevocationResult(id=id_, status="revoked", invitation_id=found.id)
 
 
-def _revoke_rows(rows: Sequence[tuple[str, Invitation]], caller: Caller) -> dict[str, RevocationResult]:
-    """Revoke some rows in one transaction; if one of them was being changed by others, each by itself."""
-    tx = caller.transaction()
-    for _, invitation in rows:
-        _revoke(tx, invitation, caller)
-    try:
-        tx.commit()
-    except (ConflictError, StaleError):
-        if len(rows) == 1:
-            return {id_: RevocationResult(id=id_, status="skipped", reason="conflict") for id_, _ in rows}
-        return {id_: result for row in rows for id_, result in _revoke_rows([row], caller).items()}
-    return {id_: _result(id_, invitation) for id_, invitation in rows}
-
-
-def _summary(ids: Sequence[str], results: Mapping[str, RevocationResult]) -> RevocationResults:
+def _summary(ids: Iterable[str], results: Mapping[str, RevocationResult]) -> RevocationResults:
     rows = [results[id_] for id_ in ids]
     revoked = sum(row.status == "revoked" for row in rows)
     return RevocationResults(results=rows, revoked=revoked, skipped=len(rows) - revoked)

@@ -1,9 +1,9 @@
 """POST /v1/invitations: invite selected customers, one or a thousand, by mail or with links to hand out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import batched
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import Field, StrictBool, ValidationError
 
@@ -13,20 +13,22 @@ from tradepost.domain.errors import ConflictError, StaleError
 from tradepost.domain.ids import new_invitation_id
 from tradepost.domain.invitations import MAX_INVITED, Invitation, SkipReason, invite, mail_of, reason_to_skip, resend
 from tradepost.domain.people import Permission
-from tradepost.domain.values import Value
+from tradepost.domain.spreadsheets import csv_of
+from tradepost.domain.values import Instant, Value
 from tradepost.http.answers import InvitationLink
 from tradepost.http.app import Answer, Ask, Caller, make_app
+from tradepost.http.callers import CallerInfo
 from tradepost.table.customers import customer_key
-from tradepost.table.invitations import invitation_key, save_invitation
+from tradepost.table.invitations import add_invitation, invitation_key, save_invitation
+from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
 from tradepost.table.transaction import Transaction
 
 app = make_app()
 
-# Three actions a row (invitation, customer, message) and two for all: 100 actions hold 30 rows with room to spare.
+# Three actions a row (invitation, customer, message); the audit line, the answer and a few counters are for all.
 ROWS_A_TRANSACTION: Final = 30
-
-type Invitee = tuple[Customer, Invitation]
+COLUMNS: Final = ("customer_id", "customer", "email", "link", "expires_at")
 
 
 class InvitationOrder(Value):
@@ -38,21 +40,32 @@ class InvitationOrder(Value):
 
 
 class InvitationResult(Answer):
-    """What became of one customer."""
+    """What became of one customer. One that was invited before keeps its link, which is handed out again."""
 
     customer_id: str
     status: Literal["invited", "skipped"]
     reason: SkipReason | None = None
     invitation_id: str | None = None
     link: InvitationLink | None = None
+    expires_at: Instant | None = None
 
 
 class InvitationResults(Answer):
     """What became of each customer, in the order they were named."""
 
+    delivery: Literal["email", "links"]
+    dry_run: bool
     results: list[InvitationResult]
     invited: int
     skipped: int
+
+
+class Invitee(NamedTuple):
+    """A customer that is about to be invited; `before` is its expired invitation, which then lives again."""
+
+    customer: Customer
+    before: Invitation | None
+    invitation: Invitation
 
 
 def _customers(ask: Ask) -> list[Key]:
@@ -63,86 +76,141 @@ def _customers(ask: Ask) -> list[Key]:
     return [customer_key(ask.store, customer_id) for customer_id in order.customer_ids]
 
 
-@app.post("/v1/invitations", allow=Permission.INVITE, reads=_customers)
+def _links(answer: Mapping[str, Any], caller: CallerInfo) -> str | None:
+    """Write the links as CSV; None if none were asked for. The customers have been read with the caller."""
+    if answer["delivery"] != "links":
+        return None
+    rows = [COLUMNS]
+    for result in answer["results"]:
+        if result.get("link"):
+            customer = caller.reader.get(customer_key(caller.store.id, result["customer_id"]), Customer)
+            rows.append((customer.id, customer.name, customer.email or "", result["link"], result["expires_at"]))
+    return csv_of(rows)
+
+
+@app.post("/v1/invitations", allow=Permission.INVITE, reads=_customers, csv=_links)
 def send_invitations(order: InvitationOrder, caller: Caller) -> InvitationResults:
-    """Invite customers. A row that cannot be invited says why and stops no other; sent again, nothing is added."""
-    results = {customer_id: _skipped(customer_id, "not_found") for customer_id in order.customer_ids}
-    invitees = list(_prepared(order, caller, results))
+    """Invite customers. A row that cannot be invited says why and stops no other; sent again, nothing is added.
+
+    With `Accept: text/csv`, links come as `customer_id,customer,email,link,expires_at`, a row for each customer that has one.
+    """
+    ids = list(dict.fromkeys(order.customer_ids))
+    decided = _decided(ids, order, caller, caller.reader)
+    results = {id_: found for id_, found in decided.items() if isinstance(found, InvitationResult)}
+    invitees = [found for found in decided.values() if isinstance(found, Invitee)]
     if order.dry_run:
-        results |= {customer.id: InvitationResult(customer_id=customer.id, status="invited") for customer, _ in invitees}
-        return _summary(order, results)
+        would = {each.customer.id: InvitationResult(customer_id=each.customer.id, status="invited") for each in invitees}
+        return _summary(ids, order, results | would)
     *most, last = list(batched(invitees, ROWS_A_TRANSACTION, strict=False)) or [()]
     for rows in most:
-        results |= _invite(rows, order, caller)
+        results |= _invited(rows, order, caller)
     tx = caller.transaction()
-    answer = _summary(order, results | _added(tx, last, order))
+    answer = _summary(ids, order, results | _added(tx, last, order))
     try:
         return tx.commit_answering(answer)
     except (ConflictError, StaleError):
-        for row in last:
-            results |= _invite([row], order, caller)
-        return caller.transaction().commit_answering(_summary(order, results))
+        results |= _one_by_one(last, order, caller)
+        return caller.transaction().commit_answering(_summary(ids, order, results))
 
 
-def _prepared(order: InvitationOrder, caller: Caller, results: dict[str, InvitationResult]) -> Iterator[Invitee]:
-    """Decide on every row; an invitation that has expired is sent again, so that its old link lives again too."""
-    read, store = caller.reader, caller.store
+def _decided(ids: Iterable[str], order: InvitationOrder, caller: Caller, read: Reader) -> dict[str, Invitee | InvitationResult]:
+    """Decide on every row. Invitations there are already are read where they are sent again, or their links handed out."""
+    store, by_mail = caller.store, order.delivery == "email"
     lifetime = timedelta(days=store.invitation_days)
-    keys = [customer_key(store.id, customer_id) for customer_id in dict.fromkeys(order.customer_ids)]
-    customers = [customer for key in keys if (customer := read.find(key, Customer))]
-    told = [customer.invitation for customer in customers if customer.invitation]
-    read.fetch(invitation_key(store.id, each.id) for each in told if each.state_at(caller.at) == "expired")
-    for customer in customers:
-        reason = reason_to_skip(customer, at=caller.at)
-        if reason:
-            results[customer.id] = _skipped(customer.id, reason)
-        elif customer.invitation and customer.invitation.state == "pending":
-            expired = read.get(invitation_key(store.id, customer.invitation.id), Invitation)
-            yield customer, resend(expired, at=caller.at, lifetime=lifetime)
+    customers = {id_: read.find(customer_key(store.id, id_), Customer) for id_ in ids}
+    told = [customer.invitation for customer in customers.values() if customer and customer.invitation]
+    pending = [summary for summary in told if summary.state == "pending"]
+    wanted = [summary for summary in pending if not by_mail or summary.state_at(caller.at) == "expired"]
+    read.fetch(invitation_key(store.id, summary.id) for summary in wanted)
+    decided: dict[str, Invitee | InvitationResult] = {}
+    for id_, customer in customers.items():
+        reason = reason_to_skip(customer, at=caller.at, by_mail=by_mail)
+        summary = customer.invitation if customer else None
+        before = (
+            read.get(invitation_key(store.id, summary.id), Invitation) if summary is not None and summary in wanted else None
+        )
+        if customer is None or reason:
+            shown = before if reason == "already_invited" else None
+            decided[id_] = _result(id_, shown, order, reason=reason)
+        elif before:
+            decided[id_] = Invitee(customer, before, resend(before, at=caller.at, lifetime=lifetime, by_mail=by_mail))
         else:
             new = new_invitation_id(store.id)
-            yield customer, invite(customer, invitation_id=new, by=caller.party, at=caller.at, lifetime=lifetime)
+            offer = invite(customer, invitation_id=new, by=caller.party, at=caller.at, lifetime=lifetime, by_mail=by_mail)
+            decided[id_] = Invitee(customer, None, offer)
+    return decided
 
 
-def _invite(rows: Sequence[Invitee], order: InvitationOrder, caller: Caller) -> dict[str, InvitationResult]:
+def _invited(rows: Sequence[Invitee], order: InvitationOrder, caller: Caller) -> dict[str, InvitationResult]:
     """Invite some rows in one transaction; if one of them was being changed by others, each by itself."""
     tx = caller.transaction()
     results = _added(tx, rows, order)
     try:
         tx.commit()
     except (ConflictError, StaleError):
-        if len(rows) == 1:
-            return {customer.id: _skipped(customer.id, "conflict") for customer, _ in rows}
-        return {customer_id: result for row in rows for customer_id, result in _invite([row], order, caller).items()}
+        return _one_by_one(rows, order, caller)
+    return results
+
+
+def _one_by_one(rows: Iterable[Invitee], order: InvitationOrder, caller: Caller) -> dict[str, InvitationResult]:
+    """Decide anew on each row as it is now, and invite it by itself."""
+    results = {}
+    for row in rows:
+        id_ = row.customer.id
+        decided = _decided([id_], order, caller, Reader())[id_]
+        if isinstance(decided, InvitationResult):
+            results[id_] = decided
+            continue
+        tx = caller.transaction()
+        added = _added(tx, [decided], order)
+        try:
+            tx.commit()
+            results |= added
+        except (ConflictError, StaleError):
+            results[id_] = InvitationResult(customer_id=id_, status="skipped", reason="conflict")
     return results
 
 
 def _added(tx: Transaction, rows: Sequence[Invitee], order: InvitationOrder) -> dict[str, InvitationResult]:
     """Add the invitations and mails of some rows to a transaction; returns what becomes of them if it succeeds."""
     results = {}
-    for customer, prepared in rows:
-        by_mail = order.delivery == "email"
-        invitation = prepared if by_mail else prepared.model_copy(update={"delivery": "none"})
-        save_invitation(tx, invitation, replacing=customer.invitation.id if customer.invitation else None)
-        if by_mail:
+    for customer, before, invitation in rows:
+        if before:
+            save_invitation(tx, invitation, before=before)
+        else:
+            add_invitation(tx, invitation, replacing=customer.invitation.id if customer.invitation else None)
+        if order.delivery == "email":
             tx.announce(mail_of(invitation))
-        link = None if by_mail else invitation_link(invitation)
-        result = InvitationResult(customer_id=customer.id, status="invited", invitation_id=invitation.id, link=link)
-        results[customer.id] = result
+        results[customer.id] = _result(customer.id, invitation, order)
     if results:
         invited = [result.invitation_id for result in results.values()]
-        tx.audit("invitations:sent", rows[0][0].store_id, invitations=invited, delivery=order.delivery)
+        tx.audit("invitations:sent", rows[0].customer.store_id, invitations=invited, delivery=order.delivery)
     return results
 
 
-def _skipped(customer_id: str, reason: SkipReason) -> InvitationResult:
-    return InvitationResult(customer_id=customer_id, status="skipped", reason=reason)
+def _result(
+    customer_id: str, invitation: Invitation | None, order: InvitationOrder, *, reason: SkipReason | None = None
+) -> InvitationResult:
+    status: Literal["invited", "skipped"] = "skipped" if reason else "invited"
+    if invitation is None:
+        return InvitationResult(customer_id=customer_id, status=status, reason=reason)
+    link = invitation_link(invitation) if order.delivery == "links" and not invitation.private else None
+    return InvitationResult(
+        customer_id=customer_id,
+        status=status,
+        reason=reason,
+        invitation_id=invitation.id,
+        link=link,
+        expires_at=invitation.expires_at,
+    )
 
 
-def _summary(order: InvitationOrder, results: dict[str, InvitationResult]) -> InvitationResults:
-    rows = [results[customer_id] for customer_id in dict.fromkeys(order.customer_ids)]
+def _summary(ids: Iterable[str], order: InvitationOrder, results: Mapping[str, InvitationResult]) -> InvitationResults:
+    rows = [results[id_] for id_ in ids]
     invited = sum(row.status == "invited" for row in rows)
-    return InvitationResults(results=rows, invited=invited, skipped=len(rows) - invited)
+    return InvitationResults(
+        delivery=order.delivery, dry_run=order.dry_run, results=rows, invited=invited, skipped=len(rows) - invited
+    )
 
 
 handler = app.handler

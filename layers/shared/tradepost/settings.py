@@ -17,7 +17,10 @@ class Settings(BaseModel):
     public_url: str = ""
     public_url_parameter: str = ""
     sender_address: str = ""
+    configuration_set: str = ""
     mail_queue_url: str = ""
+    customer_import_queue_url: str = ""
+    imports_bucket: str = ""
     store_signup: Literal["open", "closed"] = "open"
 
 

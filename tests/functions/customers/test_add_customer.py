@@ -4,10 +4,19 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Clock
+from tests.support.client import Client
+from tests.support.faults import meanwhile
+from tests.support.functions import Reply
 from tests.support.mail import announced, deliver
 from tests.support.ordering import send_event
 from tests.support.table import stored
-from tests.support.world import ADDRESS, Shop, open_shop
+from tests.support.world import ADDRESS, PASSWORD, Shop, open_shop
+from tradepost.aws.links import invitation_link
+from tradepost.domain.companies import INVITED_BY_NAME
+from tradepost.domain.invitations import Invitation
+from tradepost.table.records import Record
+from tradepost.table.shapes import LIMIT
 
 
 def tally(shop: Shop, *, group: bool = True) -> int:
@@ -89,6 +98,11 @@ def test_a_retry_adds_nothing(shop: Shop) -> None:
         ({"kind": "b3b"}, "/kind"),
         ({"send_invitation": "yes"}, "/send_invitation"),
         ({"send_invitation": True}, "/email"),
+        ({"name": None}, "/name"),
+        ({"company_id": "nothing"}, "/company_id"),
+        ({"company_id": "x" * 101}, "/company_id"),
+        ({"company_id": "../#"}, "/company_id"),
+        ({"company_id": "nothing", "email": "buyer@bluedoor.test"}, "/email"),
         ({"number": "C-1"}, "/number"),
         ({"addresses": [{**ADDRESS, "country": "XX"}]}, "/addresses/0/country"),
         ({"addresses": [{**ADDRESS, "country": "de"}]}, "/addresses/0/country"),
@@ -132,3 +146,163 @@ def test_a_buyer_adds_nobody(shop: Shop) -> None:
     reply = buyer.post("/v1/customers", {"name": "Friend", "group_id": shop.group_id})
     assert (reply.status, reply.code) == (403, "forbidden")
     assert stored() == before
+
+
+@pytest.fixture
+def rival(shop: Shop) -> Shop:
+    """A store that a company has joined: Blue Door, with Ida Holm as its contact."""
+    rival = open_shop(shop.owner.as_(None), "rival")
+    rival.join(rival.add_customer())
+    deliver()
+    return rival
+
+
+def add_by_name(shop: Shop, name: str = "blue door", **fields: Any) -> Reply:
+    """Add the company that is suggested for a name."""
+    (item,) = shop.owner.get("/v1/companies", q=name).json["items"]
+    return shop.owner.post("/v1/customers", {"company_id": item["id"], "group_id": shop.group_id, **fields})
+
+
+def mailed_link() -> str:
+    """Return the token in the last mail, which is that of the only invitation that is pending."""
+    (pending,) = [Invitation.model_validate(each) for each in stored("invitation") if each["state"] == "pending"]
+    link = invitation_link(pending)
+    assert link in deliver()[-1].html
+    return link.rpartition("/i/")[2]
+
+
+def accept(link: str, body: Any) -> Reply:
+    """Take an offer up."""
+    return Client().post(f"/v1/invitation-links/{link}/acceptance", body)
+
+
+def counts(shop: Shop) -> tuple[int, int, int]:
+    """Return how many customers are not invited, invited, and have accepted."""
+    told = shop.owner.get("/v1/invitations/counts").json
+    return told["not_invited"], told["invited"], told["accepted"]
+
+
+def test_a_company_of_the_directory_is_added_by_name_mailed_and_its_address_stays_unknown(shop: Shop, rival: Shop) -> None:
+    (company,) = stored("company")
+    tokens = {"TOKEN": shop.owner.token, "GROUP_ID": shop.group_id, "COMPANY_ID": company["id"]}
+    reply = send_event("customers/add_customer.by_name", **tokens)
+    customer = reply.json
+    assert (reply.status, customer["name"], customer["email"], customer["group_id"]) == (201, "Blue Door", None, shop.group_id)
+    assert (customer["invitation"]["state"], customer["invitation"]["delivery"]) == ("pending", "queued")
+    mail = deliver()[-1]
+    assert (mail.to, "Acme" in mail.subject) == ("buyer@bluedoor.test", True)
+    # Whatever the store looks at, the address is not there, and neither is a link to pass on
+    path = f"/v1/invitations/{customer['invitation']['id']}"
+    resent = shop.owner.post(f"{path}/resend")
+    assert (resent.status, resent.json["email"], resent.json["link"], resent.json["delivery"]) == (200, None, None, "queued")
+    rows = {"customer_ids": [customer["id"]], "delivery": "links"}
+    handed_out = shop.owner.post("/v1/invitations", rows)
+    assert [row["link"] for row in handed_out.json["results"]] == [None]
+    shown = [
+        reply,
+        resent,
+        handed_out,
+        shop.owner.post("/v1/invitations", rows, headers={"Accept": "text/csv"}),
+        *(shop.owner.get(each) for each in (path, "/v1/invitations", "/v1/customers", f"/v1/customers/{customer['id']}")),
+        shop.owner.get("/v1/customers", q="buyer"),
+        shop.owner.get("/v1/customers", q="bluedoor.test"),
+    ]
+    assert [each.text for each in shown if "bluedoor.test" in each.text or "/i/" in each.text] == []
+    assert [mail.to for mail in deliver()].count("buyer@bluedoor.test") == 3
+
+
+def test_the_company_accepts_with_the_account_it_has_and_is_known_from_then_on(shop: Shop, rival: Shop) -> None:
+    customer = add_by_name(shop, contact_name="Ida").json
+    assert counts(shop) == (0, 1, 0)
+    reply = accept(mailed_link(), {"password": PASSWORD, "company": "Blue Door & Daughters"})
+    assert (reply.status, reply.json["member"]["name"]) == (201, "Ida Holm")
+    after = shop.owner.get(f"/v1/customers/{customer['id']}").json
+    assert (after["email"], after["name"]) == ("buyer@bluedoor.test", "Blue Door & Daughters")
+    assert shop.owner.get("/v1/invitations").json["items"][0]["email"] == "buyer@bluedoor.test"
+    assert [each["id"] for each in shop.owner.get("/v1/customers", q="buyer@bluedoor.test").json["items"]] == [customer["id"]]
+    # The entry follows what its own contact confirms
+    assert [(company["id"], company["name"]) for company in stored("company")] == [
+        (customer["company_id"], "Blue Door & Daughters")
+    ]
+    assert counts(shop) == (0, 0, 1)
+    shop.owner.post("/v1/invitations/revoke", {"customer_ids": [customer["id"]]})
+    assert counts(shop) == (1, 0, 0)
+
+
+def test_a_company_goes_by_the_name_that_the_store_gives_it(shop: Shop, rival: Shop) -> None:
+    (item,) = shop.owner.get("/v1/companies", q="blue").json["items"]
+    body = {"company_id": item["id"], "group_id": shop.group_id, "name": "Door, Blue", "addresses": [ADDRESS]}
+    assert shop.owner.post("/v1/customers", body).json["name"] == "Door, Blue"
+
+
+def test_an_address_that_another_customer_has_stays_with_it_and_the_company_joins_all_the_same(shop: Shop, rival: Shop) -> None:
+    shop.add_customer("Blue Door (old)")
+    customer = add_by_name(shop).json
+    assert accept(mailed_link(), {"password": PASSWORD}).status == 201
+    after = shop.owner.get(f"/v1/customers/{customer['id']}").json
+    assert (after["email"], after["invitation"]["state"]) == (None, "accepted")
+
+
+def test_a_company_is_added_to_a_store_once(shop: Shop, rival: Shop) -> None:
+    assert add_by_name(shop).status == 201
+    before = stored()
+    again = add_by_name(shop, contact_name="Another")
+    assert (again.status, again.code, again.json["pointer"]) == (409, "company_exists", "/company_id")
+    # Nor where it came by itself
+    own = add_by_name(rival)
+    assert (own.status, own.code) == (409, "company_exists")
+    assert stored() == before
+
+
+def test_of_two_who_add_a_company_at_once_one_does(shop: Shop, rival: Shop) -> None:
+    first: list[Reply] = []
+    with meanwhile("TransactWriteItems", lambda: first.append(add_by_name(shop))):
+        second = add_by_name(shop)
+    assert (first[0].status, second.status, second.code) == (201, 409, "company_exists")
+    assert len([each for each in stored("customer") if each["store_id"] == "acme"]) == 1
+
+
+def test_without_a_mail_a_company_is_added_and_not_invited(shop: Shop, rival: Shop) -> None:
+    before = len(announced())
+    customer = add_by_name(shop, send_invitation=False).json
+    assert (customer["invitation"], len(announced())) == (None, before)
+    (row,) = shop.owner.post("/v1/invitations", {"customer_ids": [customer["id"]]}).json["results"]
+    assert (row["status"], row["reason"]) == ("skipped", "no_email")
+
+
+def test_a_private_invitation_can_be_revoked_and_its_link_dies(shop: Shop, rival: Shop) -> None:
+    customer = add_by_name(shop).json
+    link = mailed_link()
+    revoked = shop.owner.post(f"/v1/invitations/{customer['invitation']['id']}/revoke")
+    assert (revoked.status, revoked.json["email"]) == (200, None)
+    assert accept(link, {"password": PASSWORD}).code == "invitation_revoked"
+    assert counts(shop) == (0, 0, 0)
+
+
+def test_somebody_else_whom_the_store_invites_instead_changes_nothing_in_the_directory(shop: Shop, rival: Shop) -> None:
+    before = stored("company")
+    customer = add_by_name(shop).json
+    old = mailed_link()
+    moved = shop.owner.patch(f"/v1/customers/{customer['id']}", {"email": "eve@evil.test"}, etag=customer["etag"])
+    assert (moved.status, accept(old, {"password": PASSWORD}).code) == (200, "invitation_replaced")
+    invitation = shop.owner.get(f"/v1/invitations/{customer['invitation']['id']}").json
+    link = invitation["link"].rpartition("/i/")[2]
+    assert accept(link, {"name": "Eve", "password": PASSWORD, "company": "Evil Door"}).status == 201
+    assert stored("company") == before
+
+
+def test_companies_are_not_invited_without_end(shop: Shop, rival: Shop, time: Clock) -> None:
+    rival.join(rival.add_customer("Green Gate", "gil@greengate.test"))
+    # Given a store that has invited all but one of those it may
+    window = str(INVITED_BY_NAME.window_at(time()))
+    counter = LIMIT.key(store="acme", what=INVITED_BY_NAME.what, whose="acme", window=window)
+    Record(*counter).update([Record.tally.set(INVITED_BY_NAME.most - 1), Record.entity.set(LIMIT.entity)])
+    # Then it may invite one
+    assert add_by_name(shop).status == 201
+    before = stored()
+    refused = add_by_name(shop, "green gate")
+    assert (refused.status, refused.code) == (429, "too_many_companies")
+    assert 0 < int(refused.headers["retry-after"]) <= 86400
+    assert stored() == before
+    # And add more without mailing them
+    assert add_by_name(shop, "green gate", send_invitation=False).status == 201

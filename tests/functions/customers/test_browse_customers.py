@@ -125,12 +125,17 @@ def test_filters_narrow_the_list_and_the_search(shop: Shop, time: Clock) -> None
             assert set(found) == {name for name in listed if word in name.lower()}, (word, query)
         return listed
 
-    assert both(invitation="not_invited") == ["Never Invited", "Once Revoked"]
+    assert both(invitation="not_invited") == ["Once Revoked"]
+    assert both(has_email="false") == ["Never Invited"]
+    assert both(has_email="true") == ["Invited Only", "Long Joined", "Once Revoked"]
+    assert both(delivery="queued") == ["Invited Only", "Long Joined"]
+    assert both(delivery="queued", invitation="invited") == ["Invited Only"]
+    assert both(delivery="bounced") == []
     assert both(invitation="invited") == ["Invited Only"]
     assert both(invitation="accepted") == ["Long Joined"]
     assert both(group_id=other) == ["Once Revoked"]
     assert both(kind="b2c") == ["Once Revoked"]
-    assert both(kind="b2b", invitation="not_invited") == ["Never Invited"]
+    assert both(kind="b2b", has_email="false") == ["Never Invited"]
 
 
 def test_an_invitation_that_ran_out_is_shown_as_expired(shop: Shop, time: Clock) -> None:

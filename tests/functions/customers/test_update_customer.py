@@ -157,3 +157,15 @@ def test_a_buyer_changes_its_companys_name_and_addresses_and_nothing_else(shop: 
         reply = client.patch(f"/v1/customers/{other['id']}", {"name": "Mine"}, etag='"1"')
         assert (reply.status, reply.text) == (404, missing.text)
     assert stored() == before
+
+
+def test_the_address_of_one_who_accepted_is_not_removed_before_access_is_revoked(shop: Shop) -> None:
+    customer = shop.add_customer()
+    shop.join(customer)
+    path = f"/v1/customers/{customer['id']}"
+    before = stored()
+    refused = shop.owner.patch(path, {"email": None}, etag=shop.owner.get(path).json["etag"])
+    assert (refused.status, refused.code) == (409, "invitation_accepted")
+    assert stored() == before
+    shop.owner.post("/v1/invitations/revoke", {"customer_ids": [customer["id"]]})
+    assert shop.owner.patch(path, {"email": None}, etag=shop.owner.get(path).json["etag"]).json["email"] is None

@@ -92,9 +92,10 @@ def test_whoever_buys_for_several_customers_of_a_store_says_for_which(shop: Shop
     blue = shop.add_customer("Blue Door", "ida@doors.test")
     shop.join(blue)
     green = shop.add_customer("Green Gate", "office@greengate.test")
-    green = shop.owner.patch(f"/v1/customers/{blue['id']}", {"email": None}, etag=f'"{blue["etag"][1:-1]}"').json and green
-    etag = shop.owner.get(f"/v1/customers/{green['id']}").json["etag"]
-    green = shop.owner.patch(f"/v1/customers/{green['id']}", {"email": "IDA@doors.test"}, etag=etag).json
+    for customer, email in ((blue, "office@doors.test"), (green, "IDA@doors.test")):
+        path = f"/v1/customers/{customer['id']}"
+        moved = shop.owner.patch(path, {"email": email}, etag=shop.owner.get(path).json["etag"])
+        assert moved.status == 200, moved.text
     shop.join(green)
     reply = log_in(shop, "ida@doors.test")
     assert (reply.status, reply.code) == (409, "customer_required")

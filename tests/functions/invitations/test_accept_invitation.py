@@ -9,10 +9,14 @@ from tests.conftest import Clock
 from tests.support.client import Client
 from tests.support.faults import meanwhile
 from tests.support.functions import Reply
-from tests.support.mail import announced, deliver, queued
+from tests.support.html import send_form
+from tests.support.mail import announced, consume, deliver, queued, verify_sender
 from tests.support.ordering import send_event
 from tests.support.table import everything, stored
 from tests.support.world import ADDRESS, PASSWORD, Shop, open_shop
+from tradepost.domain.ids import person_key
+from tradepost.table.records import Record
+from tradepost.table.shapes import ACCOUNT
 
 NEW_PERSON = {"name": "Ida Holm", "password": PASSWORD}
 
@@ -20,6 +24,27 @@ NEW_PERSON = {"name": "Ida Holm", "password": PASSWORD}
 def accept(link: str, body: Any = None, **options: Any) -> Reply:
     """Take an offer up, or try to."""
     return Client().post(f"/v1/invitation-links/{link}/acceptance", NEW_PERSON if body is None else body, **options)
+
+
+def employ(shop: Shop, customer: dict[str, Any], email: str = "bea@bluedoor.test", **fields: Any) -> tuple[dict[str, Any], str]:
+    """Let the owner add an employee and invite it; returns it and the token of its link."""
+    body = {"name": "Bea", "email": email, "role": "buyer", "send_invitation": True, **fields}
+    reply = shop.owner.post(f"/v1/customers/{customer['id']}/employees", body)
+    assert reply.status == 201, reply.text
+    invitation = shop.owner.get(f"/v1/invitations/{reply.json['invitation']['id']}").json
+    return dict(reply.json), invitation["link"].rpartition("/i/")[2]
+
+
+def change(shop: Shop, path: str, **fields: Any) -> None:
+    """Let the owner change something."""
+    reply = shop.owner.patch(path, fields, etag=shop.owner.get(path).json["etag"])
+    assert reply.status == 200, reply.text
+
+
+def member_of(email: str) -> dict[str, Any]:
+    """Return the only buyer with an address."""
+    (member,) = [each for each in stored("member") if (each["email"], each["role"]) == (email, "buyer")]
+    return member
 
 
 def renew(link: str) -> None:
@@ -71,7 +96,8 @@ def test_a_new_person_joins_and_is_signed_in(shop: Shop) -> None:
     shown = shop.owner.get(f"/v1/customers/{customer['id']}").json["invitation"]
     assert shown["state"] == "accepted"
     (line,) = [line for line in stored("audit") if line["action"] == "invitation:accepted"]
-    assert (line["actor"]["name"], line["details"]["corrected"]) == ("Ida Holm", ["company"])
+    edit = {"field": "company", "before": "Blue Door", "after": "Blue Door & Daughters"}
+    assert (line["actor"]["name"], line["details"]["edits"]) == ("Ida Holm", [edit])
     assert [message["type"] for message in announced()] == ["invitation", "welcome"]
     # The mail with the used link is not sent any more; the welcome is
     assert [(mail.to, "Welcome" in mail.subject or "welcome" in mail.html.lower()) for mail in deliver()] == [
@@ -271,3 +297,266 @@ def test_an_owner_may_buy_from_its_own_store(shop: Shop) -> None:
     assert (reply.status, reply.json["member"]["role"]) == (201, "buyer")
     log_in = Client().post("/v1/sessions", {"email": "ola@acme.test", "password": PASSWORD})
     assert log_in.json["member"]["role"] == "owner"
+
+
+def test_what_the_store_has_entered_is_marked_and_needs_no_repeating(shop: Shop) -> None:
+    customer = shop.add_customer(contact_name="Ida H.")
+    link = shop.invite(customer["id"])
+    offer = Client().get(f"/v1/invitation-links/{link}").json
+    assert (offer["kind"], offer["prefilled"]) == (
+        "customer",
+        {
+            "entered_by": "Acme",
+            "company": "Blue Door",
+            "name": "Ida H.",
+            "phone": None,
+            "address": {**ADDRESS, "region": None},
+        },
+    )
+    reply = accept(link, {"password": PASSWORD, "phone": "+49 40 1234"})
+    assert (reply.status, reply.json["member"]["name"]) == (201, "Ida H.")
+    assert Client(reply.json["token"]).get("/v1/me").json["phone"] == "+49 40 1234"
+    assert shop.owner.get(f"/v1/invitations/{stored('invitation')[0]['id']}").json["edits"] == []
+
+
+def test_what_the_person_corrects_is_noted_with_the_invitation_and_what_it_leaves_is_not(shop: Shop) -> None:
+    customer = shop.add_customer(contact_name="Ida H.")
+    body = {
+        **NEW_PERSON,
+        "company": "Blue Door",
+        "address": {**ADDRESS, "street": "Mill Lane 1", "region": "HH"},
+    }
+    assert accept(shop.invite(customer["id"]), body).status == 201
+    edits = [
+        {"field": "name", "before": "Ida H.", "after": "Ida Holm"},
+        {"field": "address.street", "before": "Harbour Street 5", "after": "Mill Lane 1"},
+        {"field": "address.region", "before": None, "after": "HH"},
+    ]
+    (invitation,) = shop.owner.get("/v1/invitations").json["items"]
+    assert invitation["edits"] == edits
+    assert shop.owner.get(f"/v1/invitations/{invitation['id']}").json["edits"] == edits
+    (line,) = [line for line in stored("audit") if line["action"] == "invitation:accepted"]
+    assert line["details"]["edits"] == edits
+    after = shop.owner.get(f"/v1/customers/{customer['id']}").json
+    assert (after["name"], after["contact_name"], after["addresses"][0]["street"]) == ("Blue Door", "Ida Holm", "Mill Lane 1")
+
+
+def test_whoever_is_signed_in_with_the_invited_account_accepts_without_a_password(shop: Shop) -> None:
+    rival = open_shop(shop.owner.as_(None), "rival")
+    ida = rival.join(rival.add_customer("Blue Door", "Buyer@bluedoor.test"))
+    link = shop.invite(shop.add_customer()["id"])
+    before = everything().count("Ida Holm")
+    reply = ida.post(f"/v1/invitation-links/{link}/acceptance", {})
+    assert (reply.status, reply.json["store"]["slug"], reply.json["member"]["name"]) == (201, "acme", "Ida Holm")
+    assert everything().count("Ida Holm") > before
+    # The session it came with lives on, beside the new one
+    assert ida.get("/v1/me").json["store"]["slug"] == "rival"
+    assert ida.as_(reply.json["token"]).get("/v1/me").status == 200
+
+
+def test_a_session_proves_who_one_is_although_its_own_store_is_closed(shop: Shop) -> None:
+    rival = open_shop(shop.owner.as_(None), "rival")
+    ida = rival.join(rival.add_customer("Blue Door", "buyer@bluedoor.test"))
+    change(rival, "/v1/store", active=False)
+    assert ida.post(f"/v1/invitation-links/{shop.invite(shop.add_customer()['id'])}/acceptance", {}).status == 201
+
+
+def test_whoever_is_signed_in_as_somebody_else_is_told_safely_for_whom_it_is(shop: Shop) -> None:
+    link = shop.invite(shop.add_customer()["id"])
+    before = stored()
+    for body in ({}, NEW_PERSON):
+        reply = shop.owner.post(f"/v1/invitation-links/{link}/acceptance", body)
+        assert outcome(reply) == (409, "wrong_account")
+        assert (reply.json["invited"], reply.json["signed_in_as"]) == ("b•••@bluedoor.test", "o•••@acme.test")
+        assert "b•••@bluedoor.test" in reply.json["detail"]
+        assert "Ola Nordmann (o•••@acme.test)" in reply.json["detail"]
+        assert "buyer@" not in reply.text
+    assert stored() == before
+    assert accept(link).status == 201
+
+
+def test_a_credential_that_is_not_valid_is_refused_and_the_link_lives_on(shop: Shop, time: Clock) -> None:
+    rival = open_shop(shop.owner.as_(None), "rival")
+    ida = rival.join(rival.add_customer("Blue Door", "buyer@bluedoor.test"))
+    customer = shop.add_customer()
+    link = shop.invite(customer["id"])
+    time.advance(hours=12)
+    before = stored()
+    for client in (ida, ida.as_("nonsense"), ida.as_(f"{(ida.token or '')[:-1]}x")):
+        assert outcome(client.post(f"/v1/invitation-links/{link}/acceptance", {})) == (401, "invalid_token")
+    assert stored() == before
+    assert accept(link, {"password": PASSWORD}).status == 201
+
+
+def test_an_account_that_nobody_proves_to_have_joins_nothing(shop: Shop) -> None:
+    shop.join(shop.add_customer())
+    rival = open_shop(shop.owner.as_(None), "rival")
+    link = rival.invite(rival.add_customer()["id"])
+    before = stored()
+    empty = accept(link, {})
+    assert (empty.status, [fault["pointer"] for fault in empty.json["errors"]]) == (422, ["/password"])
+    assert stored() == before
+    wrong = accept(link, {"password": "not the one she has"})
+    assert outcome(wrong) == (401, "invalid_credentials")
+    assert "b•••@bluedoor.test" in wrong.json["detail"]
+    assert "buyer@" not in wrong.text
+
+
+def test_a_retry_of_somebody_signed_in_is_answered_to_that_session_alone(shop: Shop) -> None:
+    rival = open_shop(shop.owner.as_(None), "rival")
+    ida = rival.join(rival.add_customer("Blue Door", "buyer@bluedoor.test"))
+    path = f"/v1/invitation-links/{shop.invite(shop.add_customer()['id'])}/acceptance"
+    first, again = (ida.post(path, {}, key="once") for _ in range(2))
+    assert (first.status, again.status, again.json) == (201, 201, first.json)
+    assert outcome(ida.as_(None).post(path, {}, key="once")) == (409, "already_accepted")
+    assert outcome(rival.owner.post(path, {}, key="once")) == (409, "already_accepted")
+
+
+def test_an_employee_joins_with_the_role_it_was_given(shop: Shop) -> None:
+    customer = shop.add_customer()
+    shop.join(customer)
+    told = shop.owner.get(f"/v1/customers/{customer['id']}").json["invitation"]
+    employee, link = employ(shop, customer, phone="+49 40 1")
+    offer = Client().get(f"/v1/invitation-links/{link}").json
+    assert (offer["kind"], offer["company"], offer["address"], offer["account_exists"]) == (
+        "employee",
+        "Blue Door",
+        None,
+        False,
+    )
+    assert offer["prefilled"] == {
+        "entered_by": "Ola Nordmann",
+        "company": None,
+        "name": "Bea",
+        "phone": "+49 40 1",
+        "address": None,
+    }
+    reply = accept(link, {"name": "Beate Brandt", "phone": "+49 40 2", "password": PASSWORD})
+    assert (reply.status, reply.json["member"]["id"], reply.json["member"]["name"]) == (201, employee["id"], "Beate Brandt")
+    bea = Client(reply.json["token"])
+    assert (bea.get("/v1/me").json["customer_id"], bea.get("/v1/me").json["phone"]) == (customer["id"], "+49 40 2")
+    shown = shop.owner.get(f"/v1/customers/{customer['id']}/employees/{employee['id']}").json
+    assert (shown["status"], shown["role"], shown["name"], shown["phone"]) == ("active", "buyer", "Beate Brandt", "+49 40 2")
+    assert (shown["invitation"]["state"], bool(shown["joined_at"])) == ("accepted", True)
+    edits = shop.owner.get(f"/v1/invitations/{shown['invitation']['id']}").json["edits"]
+    assert [(edit["field"], edit["before"]) for edit in edits] == [("name", "Bea"), ("phone", "+49 40 1")]
+    # The customer's own invitation is another matter, and so is who looks after its employees
+    assert shop.owner.get(f"/v1/customers/{customer['id']}").json["invitation"] == told
+    assert bea.get(f"/v1/customers/{customer['id']}/employees").status == 403
+    assert [message["type"] for message in announced()][-1] == "welcome"
+    assert outcome(accept(link)) == (409, "already_accepted")
+    log_in = Client().post("/v1/sessions", {"email": "BEA@bluedoor.test", "password": PASSWORD})
+    assert log_in.json["member"]["id"] == employee["id"]
+
+
+def test_an_employee_who_is_an_administrator_looks_after_the_others_at_once(shop: Shop) -> None:
+    customer = shop.add_customer()
+    _, link = employ(shop, customer, role="admin")
+    bea = Client(accept(link, {"password": PASSWORD}).json["token"])
+    assert bea.get(f"/v1/customers/{customer['id']}/employees").status == 200
+    assert stored("customer")[0]["administrators"] == {person_key("bea@bluedoor.test"): True}
+
+
+def test_an_employee_with_an_account_just_signs_in(shop: Shop) -> None:
+    rival = open_shop(shop.owner.as_(None), "rival")
+    ida = rival.join(rival.add_customer("Green Gate", "buyer@bluedoor.test"))
+    employee, link = employ(shop, shop.add_customer("Blue Door", None), "BUYER@bluedoor.test")
+    assert Client().get(f"/v1/invitation-links/{link}").json["account_exists"] is True
+    reply = ida.post(f"/v1/invitation-links/{link}/acceptance", {})
+    assert (reply.status, reply.json["member"]["id"], reply.json["member"]["name"]) == (201, employee["id"], "Ida Holm")
+
+
+@pytest.mark.parametrize("field", ["company", "address"])
+def test_an_employee_does_not_correct_the_company(shop: Shop, field: str) -> None:
+    _, link = employ(shop, shop.add_customer())
+    before = stored()
+    reply = accept(link, {**NEW_PERSON, field: {"company": "Red Gate", "address": ADDRESS}[field]})
+    assert (reply.status, [fault["pointer"] for fault in reply.json["errors"]]) == (422, [f"/{field}"])
+    assert stored() == before
+
+
+def test_an_employees_link_dies_with_the_place_and_with_the_customer(shop: Shop) -> None:
+    customer = shop.add_customer()
+    employee, unlinked = employ(shop, customer)
+    path = f"/v1/customers/{customer['id']}/employees/{employee['id']}"
+    assert shop.owner.delete(path, etag=shop.owner.get(path).json["etag"]).status == 204
+    assert outcome(Client().get(f"/v1/invitation-links/{unlinked}")) == (410, "invitation_revoked")
+    assert outcome(accept(unlinked)) == (410, "invitation_revoked")
+    _, asleep = employ(shop, customer, "cem@bluedoor.test")
+    change(shop, f"/v1/customers/{customer['id']}", active=False)
+    before = stored()
+    assert outcome(Client().get(f"/v1/invitation-links/{asleep}")) == (410, "invitation_revoked")
+    assert outcome(accept(asleep)) == (410, "invitation_revoked")
+    assert stored() == before
+
+
+def test_a_customer_that_falls_asleep_at_that_moment_gets_no_employee(shop: Shop) -> None:
+    customer = shop.add_customer()
+    _, link = employ(shop, customer)
+    with meanwhile("TransactWriteItems", lambda: change(shop, f"/v1/customers/{customer['id']}", active=False)):
+        assert outcome(accept(link)) == (410, "invitation_revoked")
+    assert member_of("bea@bluedoor.test")["status"] == "pending"
+
+
+def test_the_customers_own_invitation_makes_a_buyer_of_it_an_administrator_whose_sessions_go_on(shop: Shop) -> None:
+    customer = shop.add_customer(email="bea@bluedoor.test")
+    _, link = employ(shop, customer)
+    bea = Client(accept(link).json["token"])
+    assert bea.get(f"/v1/customers/{customer['id']}/employees").status == 403
+    reply = bea.post(f"/v1/invitation-links/{shop.invite(customer['id'])}/acceptance", {})
+    assert reply.status == 201, reply.text
+    assert bea.get(f"/v1/customers/{customer['id']}/employees").status == 200
+    assert member_of("bea@bluedoor.test")["name"] == "Ida Holm"
+
+
+def test_the_customers_own_invitation_settles_the_one_that_its_person_was_sent_as_an_employee(shop: Shop) -> None:
+    customer = shop.add_customer(email="bea@bluedoor.test")
+    employee, link = employ(shop, customer)
+    assert accept(shop.invite(customer["id"])).status == 201
+    assert outcome(Client().get(f"/v1/invitation-links/{link}")) == (410, "invitation_used")
+    assert outcome(accept(link)) == (409, "already_accepted")
+    shown = shop.owner.get(f"/v1/customers/{customer['id']}/employees/{employee['id']}").json
+    assert (shown["status"], shown["role"], shown["invitation"]["state"]) == ("active", "admin", "accepted")
+    assert {invitation["state"] for invitation in stored("invitation")} == {"accepted"}
+
+
+def test_a_mail_that_is_noted_as_sent_at_that_moment_does_not_disturb_an_acceptance(shop: Shop) -> None:
+    link = shop.invite(shop.add_customer()["id"])
+    verify_sender()
+    with meanwhile("TransactWriteItems", lambda: consume(queued())):
+        assert accept(link).status == 201
+    (invitation,) = stored("invitation")
+    assert (invitation["state"], invitation["delivery"]) == ("accepted", "sent")
+    told = shop.owner.get("/v1/customers").json["items"][0]["invitation"]
+    assert (told["state"], told["delivery"]) == ("accepted", "sent")
+
+
+def test_what_the_person_cannot_see_may_change_while_it_accepts(shop: Shop) -> None:
+    customer = shop.add_customer()
+    tier = shop.owner.post("/v1/price-tiers", {"name": "Export"}).json["id"]
+    link = shop.invite(customer["id"])
+    with meanwhile("TransactWriteItems", lambda: change(shop, f"/v1/customers/{customer['id']}", price_tier_id=tier)):
+        assert accept(link).status == 201
+    after = shop.owner.get(f"/v1/customers/{customer['id']}").json
+    assert (after["price_tier_id"], after["invitation"]["state"]) == (tier, "accepted")
+
+
+def test_what_the_person_sees_is_confirmed_anew_if_it_changes_while_it_accepts(shop: Shop) -> None:
+    customer = shop.add_customer()
+    link = shop.invite(customer["id"])
+    with meanwhile("TransactWriteItems", lambda: change(shop, f"/v1/customers/{customer['id']}", name="Red Door")):
+        assert outcome(accept(link, {**NEW_PERSON, "company": "Blue Door GmbH"})) == (412, "stale")
+    assert shop.owner.get(f"/v1/customers/{customer['id']}").json["name"] == "Red Door"
+    assert stored("membership") == [each for each in stored("membership") if each["role"] == "owner"]
+    assert accept(link).status == 201
+
+
+def test_somebody_new_who_accepts_in_two_stores_at_once_gets_one_account(shop: Shop) -> None:
+    rival = open_shop(shop.owner.as_(None), "rival")
+    here, there = (each.invite(each.add_customer()["id"]) for each in (shop, rival))
+    first: list[Reply] = []
+    with meanwhile("TransactWriteItems", lambda: first.append(send_form(Client(), f"/i/{there}", NEW_PERSON))):
+        second = accept(here)
+    assert (first[0].status, second.status) == (201, 201)
+    assert Record.get(*ACCOUNT.key(person=person_key("buyer@bluedoor.test"))).version == 1
+    assert [each["name"] for each in stored("company")] == ["Blue Door"]

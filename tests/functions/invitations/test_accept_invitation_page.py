@@ -71,11 +71,39 @@ def test_the_page_shows_the_brand_and_what_the_store_has_entered_and_says_so(sho
     assert "sales@acme.test" in page.text
     # And the form holds what the store knows, marked as such
     address = {"street": "Harbour Street 5", "postal_code": "20457", "city": "Hamburg", "region": "", "country": "DE"}
-    assert page.values == {"company": "Blue Door", **address, "name": "", "email": "buyer@bluedoor.test", "password": ""}
+    person = {"name": "", "phone": "", "email": "buyer@bluedoor.test", "password": ""}
+    assert page.values == {"company": "Blue Door", **address, **person}
     assert page.by_id("entered").text == "Entered by Acme Wholesale. Change whatever is not right."
     assert all("entered" in page.by_id(name)["aria-describedby"].split() for name in ("company", *address))
     assert "readonly" in page.by_id("email").attributes
     assert "15 to 128 characters" in page.by_id("password-hint").text
+
+
+def test_a_name_that_the_store_has_entered_is_filled_in_and_marked(shop: Shop, api: Client) -> None:
+    token = shop.invite(shop.add_customer(contact_name="Ida Holm")["id"])
+    page = page_of(api.get(f"/i/{token}"))
+    assert page.values["name"] == "Ida Holm"
+    assert page.by_id("name-hint").text == "Entered by Acme. Change it if it is not right."
+    assert "name-hint" in page.by_id("name")["aria-describedby"].split()
+    assert send_form(api, f"/i/{token}", page.values | {"password": PASSWORD, "phone": "+49 40 1"}).status == 201
+    assert stored("invitation")[0]["edits"] == []
+    assert [member["phone"] for member in stored("member") if member["role"] == "buyer"] == ["+49 40 1"]
+
+
+def test_an_employee_confirms_who_it_is_and_nothing_of_the_company(shop: Shop, api: Client) -> None:
+    customer = shop.add_customer()
+    body = {"name": "Bea", "email": "bea@bluedoor.test", "role": "buyer", "phone": "+49 40 1", "send_invitation": True}
+    invitation = shop.owner.post(f"/v1/customers/{customer['id']}/employees", body).json["invitation"]
+    token = shop.owner.get(f"/v1/invitations/{invitation['id']}").json["link"].rpartition("/i/")[2]
+    page = page_of(api.get(f"/i/{token}"))
+    assert page.heading == "Acme invites you to order online for Blue Door"
+    assert page.values == {"name": "Bea", "phone": "+49 40 1", "email": "bea@bluedoor.test", "password": ""}
+    assert page.by_id("phone-hint").text == "Entered by Ola Nordmann. Change it if it is not right."
+    forged = page.values | {"password": PASSWORD, "name": "Beate", "company": "Red Gate", "street": "Quay 7"}
+    assert send_form(api, f"/i/{token}", forged).status == 201
+    (member,) = [member for member in stored("member") if member["role"] == "buyer"]
+    assert (member["name"], member["status"], member["employee_role"]) == ("Beate", "active", "buyer")
+    assert shop.owner.get(f"/v1/customers/{customer['id']}").json["name"] == "Blue Door"
 
 
 def test_a_hundred_openings_change_nothing_and_cost_two_reads_each(shop: Shop, api: Client, token: str) -> None:
@@ -211,8 +239,9 @@ def test_an_account_holder_gives_only_its_password(shop: Shop, api: Client) -> N
     open_shop(api, "other", email="ida@bluedoor.test")
     token = shop.invite(shop.add_customer(email="Ida@BlueDoor.test")["id"])
     page = page_of(api.get(f"/i/{token}"))
-    assert "name" not in page.values
+    assert {"name", "phone"} & page.values.keys() == set()
     assert page.by_id("password")["autocomplete"] == "current-password"
+    assert "You have an account with Ida@bluedoor.test already. Give its password" in page.text
     # When an empty or a wrong password is sent, nothing happens but a failure being counted for the wrong one
     empty = send_form(api, f"/i/{token}", page.values)
     assert (empty.status, page_of(empty).error_of("password")) == (422, "Password must not be empty.")

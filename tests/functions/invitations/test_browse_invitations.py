@@ -1,5 +1,10 @@
 """Invitations: what was offered to whom, how far it got, and the link to copy."""
 
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from tests.conftest import Clock
@@ -109,3 +114,74 @@ def test_a_buyer_sees_no_invitations(shop: Shop) -> None:
 def test_a_query_that_is_wrong_is_pointed_at(shop: Shop, query: dict[str, str]) -> None:
     reply = shop.owner.get("/v1/invitations", **query)
     assert (reply.status, reply.json["errors"][0]["pointer"]) == (422, f"?{next(iter(query))}")
+
+
+def shown_counts(owner: Client) -> dict[str, Any]:
+    """Return the counts of the store's invitations."""
+    reply = owner.get("/v1/invitations/counts")
+    assert reply.status == 200, reply.text
+    return dict(reply.json)
+
+
+def counted_from_the_list(owner: Client) -> dict[str, Any]:
+    """Count what the list of active customers shows, by its filters."""
+    states = ("not_invited", "invited", "accepted")
+    listed = {state: owner.get("/v1/customers", invitation=state, limit="100").json["items"] for state in states}
+    live = [customer for state in states[1:] for customer in listed[state]]
+    delivery = Counter(customer["invitation"]["delivery"] for customer in live)
+    names = ("none", "queued", "sent", "delivered", "bounced", "complained", "suppressed")
+    return {
+        **{state: len(customers) for state, customers in listed.items()},
+        "delivery": {name: delivery[name] for name in names},
+    }
+
+
+def test_counts_begin_at_nothing_and_ignore_those_without_an_address(shop: Shop) -> None:
+    assert (shown_counts(shop.owner)["not_invited"], shown_counts(shop.owner)["delivery"]["queued"]) == (0, 0)
+    shop.add_customer("Silent", None)
+    assert shown_counts(shop.owner)["not_invited"] == 0
+    shop.add_customer()
+    assert shown_counts(shop.owner)["not_invited"] == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_agree_with_the_list_after_any_order_of_events(shop: Shop, time: Clock, seed: int) -> None:
+    chance = random.Random(seed)  # a walk, not a secret
+    owner = shop.owner
+    ids = [shop.add_customer(f"Customer {number}", f"c{number}@doors.test" if number else None)["id"] for number in range(4)]
+
+    def some() -> list[str]:
+        return chance.sample(ids, chance.randint(1, 3))
+
+    def patch(customer_id: str, **change: Any) -> None:
+        customer = owner.get(f"/v1/customers/{customer_id}").json
+        owner.patch(f"/v1/customers/{customer_id}", change, etag=customer["etag"])
+
+    def follow(act: Callable[[str], Any]) -> None:
+        items = owner.get("/v1/invitations", limit="100").json["items"]
+        if items:
+            act(chance.choice(items)["id"])
+
+    def accept(invitation_id: str) -> None:
+        link = owner.get(f"/v1/invitations/{invitation_id}").json["link"]
+        body = {"name": "Ida", "password": PASSWORD}
+        if link:
+            owner.as_(None).post(f"/v1/invitation-links/{link.rpartition('/')[2]}/acceptance", body)
+
+    deeds: list[Callable[[], Any]] = [
+        lambda: owner.post("/v1/invitations", {"customer_ids": some()}),
+        lambda: owner.post("/v1/invitations", {"customer_ids": some(), "delivery": "links"}),
+        lambda: owner.post("/v1/invitations/revoke", {"customer_ids": some()}),
+        lambda: follow(lambda each: owner.post(f"/v1/invitations/{each}/revoke")),
+        lambda: follow(lambda each: owner.post(f"/v1/invitations/{each}/resend")),
+        lambda: follow(accept),
+        lambda: patch(chance.choice(ids), active=chance.random() < 0.6),
+        lambda: patch(chance.choice(ids), email=f"n{chance.randint(0, 99)}@doors.test"),
+        lambda: patch(chance.choice(ids), email=None),
+        lambda: patch(chance.choice(ids), email=None, active=False),
+        deliver,
+    ]
+    for _ in range(30):
+        chance.choice(deeds)()
+        time.advance(minutes=1)
+        assert shown_counts(owner) == counted_from_the_list(owner)

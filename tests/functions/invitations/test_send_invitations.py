@@ -1,5 +1,7 @@
 """Inviting customers: one or hundreds, each with its own result, and nothing twice."""
 
+import csv
+import io
 from typing import Any
 
 import pytest
@@ -69,7 +71,14 @@ def test_two_hundred_and_fifty_are_invited_and_each_row_that_is_not_says_why(sho
     odd = [joined["id"], silent["id"], asleep["id"], foreign["id"], "nothing", ""]
     answer = send(shop.owner, [*ids, *odd, ids[0]])
     assert [row["customer_id"] for row in answer["results"]] == [*ids, *odd]
-    assert reasons(answer) == [None] * 250 + ["already_accepted", "no_email", "inactive", "not_found", "not_found", "not_found"]
+    assert reasons(answer) == [None] * 250 + [
+        "already_accepted",
+        "no_email",
+        "inactive",
+        "out_of_scope",
+        "out_of_scope",
+        "out_of_scope",
+    ]
     assert (answer["invited"], answer["skipped"]) == (250, 6)
     invited = {row["invitation_id"] for row in answer["results"] if row["status"] == "invited"}
     assert {each["invitation_id"] for each in announced() if each["type"] == "invitation"} >= invited
@@ -85,7 +94,7 @@ def test_a_dry_run_tells_everything_and_does_nothing(shop: Shop) -> None:
     customer, silent = shop.add_customer(), shop.add_customer("Silent", None)
     before = stored()
     answer = send(shop.owner, [customer["id"], silent["id"], "nothing"], dry_run=True)
-    assert reasons(answer) == [None, "no_email", "not_found"]
+    assert reasons(answer) == [None, "no_email", "out_of_scope"]
     assert (answer["invited"], answer["results"][0]["invitation_id"]) == (1, None)
     assert stored() == before
 
@@ -115,12 +124,12 @@ def test_a_retry_invites_nobody_twice(shop: Shop) -> None:
     assert (other.status, other.code) == (422, "idempotency_key_reused")
 
 
-def test_one_who_is_being_changed_at_that_moment_is_skipped_and_stops_no_other(shop: Shop) -> None:
+def test_one_who_is_being_changed_at_that_moment_is_decided_on_anew_and_stops_no_other(shop: Shop) -> None:
     blue, green = shop.add_customer(), shop.add_customer("Green Gate", "buyer@greengate.test")
     path = f"/v1/customers/{blue['id']}"
     with meanwhile("TransactWriteItems", lambda: shop.owner.patch(path, {"active": False}, etag=blue["etag"])):
         answer = send(shop.owner, [blue["id"], green["id"]])
-    assert reasons(answer) == ["conflict", None]
+    assert reasons(answer) == ["inactive", None]
     assert [each["customer_id"] for each in stored("invitation")] == [green["id"]]
 
 
@@ -129,7 +138,7 @@ def test_of_two_who_invite_the_same_customer_at_once_one_does(shop: Shop) -> Non
     first: list[dict[str, Any]] = []
     with meanwhile("TransactWriteItems", lambda: first.append(send(shop.owner, [customer["id"]]))):
         second = send(shop.owner, [customer["id"]])
-    assert (reasons(first[0]), reasons(second)) == ([None], ["conflict"])
+    assert (reasons(first[0]), reasons(second)) == ([None], ["already_invited"])
     assert (len(stored("invitation")), len(stored("outbox"))) == (1, 1)
 
 
@@ -150,7 +159,7 @@ def test_an_invitation_that_ran_out_is_sent_anew_and_its_old_link_lives_again(sh
     assert (len(stored("invitation")), len(stored("outbox"))) == (1, 2)
 
 
-def test_one_that_ran_out_and_is_revoked_at_that_moment_is_skipped(shop: Shop, time: Clock) -> None:
+def test_one_that_ran_out_and_is_revoked_at_that_moment_is_invited_by_a_new_one(shop: Shop, time: Clock) -> None:
     customer, _, owner = expired_one(shop, time)
     green = shop_customer = owner.post(
         "/v1/customers", {"name": "Green Gate", "email": "g@greengate.test", "group_id": shop.group_id}
@@ -158,11 +167,54 @@ def test_one_that_ran_out_and_is_revoked_at_that_moment_is_skipped(shop: Shop, t
     revocation = {"customer_ids": [customer["id"]]}
     with meanwhile("TransactWriteItems", lambda: owner.post("/v1/invitations/revoke", revocation)):
         answer = send(owner, [customer["id"], green["id"]])
-    assert reasons(answer) == ["conflict", None]
-    assert {each["customer_id"]: each["state"] for each in stored("invitation")} == {
-        customer["id"]: "revoked",
-        shop_customer["id"]: "pending",
-    }
+    assert reasons(answer) == [None, None]
+    assert sorted((each["customer_id"], each["state"]) for each in stored("invitation")) == sorted(
+        [(customer["id"], "revoked"), (customer["id"], "pending"), (shop_customer["id"], "pending")]
+    )
+
+
+def links_csv(owner: Client, ids: list[str], **options: Any) -> list[dict[str, str]]:
+    """Ask for links as CSV; returns what a CSV reader makes of it."""
+    body = {"customer_ids": ids, "delivery": "links"}
+    reply = owner.post("/v1/invitations", body, headers={"Accept": "text/csv"}, **options)
+    assert (reply.status, reply.headers["content-type"]) == (200, "text/csv; charset=utf-8; header=present")
+    return list(csv.DictReader(io.StringIO(reply.text, newline="")))
+
+
+def test_links_come_as_csv_which_a_reader_reads_back_and_no_mail_goes_out(shop: Shop) -> None:
+    names = ['Comma, "Quote"', "Zeileü 日本", "=1+1", "@SUM(A1)", "Semi;colon"]
+    customers = [shop.add_customer(name, f"c{number}@doors.test") for number, name in enumerate(names)]
+    rows = links_csv(shop.owner, [customer["id"] for customer in customers])
+    assert [row["customer_id"] for row in rows] == [customer["id"] for customer in customers]
+    assert [row["customer"] for row in rows] == [*names[:2], "'=1+1", "'@SUM(A1)", names[4]]
+    assert [row["email"] for row in rows] == [customer["email"] for customer in customers]
+    anyone = shop.owner.as_(None)
+    for row in rows:
+        offer = anyone.get(f"/v1/invitation-links/{row['link'].rpartition('/')[2]}")
+        assert (offer.status, offer.json["email"], offer.json["expires_at"]) == (200, row["email"], row["expires_at"])
+    assert stored("outbox") == []
+    assert {each["delivery"] for each in stored("invitation")} == {"none"}
+
+
+def test_a_retry_gets_the_same_csv_and_a_later_request_the_same_links(shop: Shop) -> None:
+    mailed, silent = shop.add_customer(), shop.add_customer("Silent", None)
+    shop.invite(mailed["id"])
+    other = shop.add_customer("Green Gate", "buyer@greengate.test")
+    ids = [mailed["id"], silent["id"], other["id"]]
+    first, retried = links_csv(shop.owner, ids, key="once"), links_csv(shop.owner, ids, key="once")
+    assert retried == first == links_csv(shop.owner, ids)
+    assert [row["customer_id"] for row in first] == [mailed["id"], other["id"]]
+    assert all(row["link"].rpartition(".")[2] not in everything() for row in first)
+    as_json = send(shop.owner, ids, delivery="links")
+    assert reasons(as_json) == ["already_invited", "no_email", "already_invited"]
+    assert [row["link"] for row in as_json["results"] if row["link"]] == [row["link"] for row in first]
+    assert len(stored("invitation")) == 2
+
+
+def test_mails_are_no_csv(shop: Shop) -> None:
+    body = {"customer_ids": [shop.add_customer()["id"]], "delivery": "email"}
+    reply = shop.owner.post("/v1/invitations", body, headers={"Accept": "text/csv"})
+    assert (reply.json["invited"], reply.headers["content-type"]) == (1, "application/json")
 
 
 def test_a_revoked_customer_is_invited_by_a_new_invitation(shop: Shop) -> None:

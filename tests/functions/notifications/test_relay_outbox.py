@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.faults import failing, refusal
 from tests.support.functions import ROOT, run
-from tests.support.queues import create_mail_queue, received
+from tests.support.queues import IMPORTS, create_import_queue, create_mail_queue, received
 
 EVENT = ROOT / "events" / "notifications" / "relay_outbox.two_messages.json"
 
@@ -26,6 +26,15 @@ def test_every_new_message_is_put_on_the_queue_by_its_key_alone(two_messages: di
     assert answer == {"batchItemFailures": []}
     keys = [{name: value["S"] for name, value in each["dynamodb"]["Keys"].items()} for each in two_messages["Records"]]
     assert sorted(received(), key=str) == sorted(keys, key=str)
+
+
+def test_an_import_to_carry_out_goes_on_a_queue_of_its_own(two_messages: dict[str, Any]) -> None:
+    create_import_queue()
+    second = two_messages["Records"][1]["dynamodb"]
+    second["NewImage"]["data"]["M"]["message"]["M"]["type"] = {"S": "customer_import"}
+    assert run("notifications/relay_outbox", two_messages) == {"batchItemFailures": []}
+    assert received(IMPORTS) == [{name: value["S"] for name, value in second["Keys"].items()}]
+    assert len(received()) == 1
 
 
 def test_while_the_queue_cannot_be_reached_nothing_is_lost(two_messages: dict[str, Any]) -> None:

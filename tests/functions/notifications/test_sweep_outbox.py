@@ -1,10 +1,12 @@
 """What the relay lost is found again, and what is being worked on is left alone."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from tests.conftest import Clock
+from tests.support.faults import failing, refusal
 from tests.support.functions import ROOT, run
 from tests.support.mail import deliver, queued
 from tests.support.queues import create_mail_queue, received
@@ -25,13 +27,13 @@ def waiting(shop: Shop, time: Clock) -> list[dict[str, str]]:
 
 def test_a_message_that_waits_for_minutes_is_put_on_the_queue_again(waiting: list[dict[str, str]], time: Clock) -> None:
     time.advance(minutes=6)
-    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 3, "refused": 0}
+    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 3, "refused": 0, "given_up": 0}
     assert sorted(received(), key=str) == sorted(waiting, key=str)
 
 
 def test_a_message_that_is_merely_new_is_left_to_its_relay(waiting: list[dict[str, str]], time: Clock) -> None:
     time.advance(minutes=4)
-    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 0, "refused": 0}
+    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 0, "refused": 0, "given_up": 0}
     assert received() == []
 
 
@@ -44,8 +46,35 @@ def test_what_was_sent_again_just_now_is_not_sent_again_at_the_next_sweep(waitin
     assert run("notifications/sweep_outbox", EVENT)["overdue"] == 3
 
 
+def test_what_nobody_gets_through_with_is_sent_again_ever_less_often_and_given_up_after_four_days(
+    waiting: list[dict[str, str]], time: Clock, shop: Shop
+) -> None:
+    sweeps: list[int] = []
+    began = time.at
+    while time.at - began <= timedelta(days=4, hours=13):
+        time.advance(minutes=60)
+        told = run("notifications/sweep_outbox", EVENT)
+        if told["overdue"]:
+            sweeps.append(told["overdue"] - told["given_up"])
+    assert sweeps == [3] * (len(sweeps) - 1) + [0]
+    assert len(sweeps) < 20
+    assert len(received()) == sum(sweeps)
+    assert [(item["status"], item["failure"]) for item in stored("outbox")] == [("failed", "expired")] * 3
+    assert {item["delivery"] for item in stored("invitation")} == {"bounced"}
+    assert run("notifications/sweep_outbox", EVENT)["overdue"] == 0
+
+
+def test_one_that_cannot_be_given_up_holds_up_no_other(waiting: list[dict[str, str]], time: Clock) -> None:
+    time.advance(days=4)
+    broken = refusal("TransactWriteItems", "InternalServerError")
+    with failing("TransactWriteItems", broken):
+        assert run("notifications/sweep_outbox", EVENT) == {"overdue": 3, "refused": 0, "given_up": 2}
+    time.advance(hours=13)
+    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 1, "refused": 0, "given_up": 1}
+
+
 def test_a_message_that_was_carried_out_is_never_swept(waiting: list[dict[str, str]], time: Clock) -> None:
     assert len(deliver()) == 3
     time.advance(days=2)
-    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 0, "refused": 0}
+    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 0, "refused": 0, "given_up": 0}
     assert {item["status"] for item in stored("outbox")} == {"done"}

@@ -1,17 +1,20 @@
 """Mail through SES. Headers are set as fields, so that nothing in a name can add another one."""
 
+from collections.abc import Mapping
 from email.utils import formataddr
 from functools import cache
 from typing import Any, Final, NamedTuple
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tradepost.domain.values import mailable
 from tradepost.settings import settings
 
-_FINAL: Final = frozenset({"MessageRejected", "BadRequestException", "NotFoundException"})
+# This very mail is malformed. Everything else is about the account, the sender or the moment, and passes.
+_FINAL: Final = "BadRequestException"
+_CROWDED: Final = frozenset({"TooManyRequestsException", "LimitExceededException", "ThrottlingException"})
 
 
 class Mail(NamedTuple):
@@ -26,10 +29,19 @@ class Mail(NamedTuple):
 
 
 class MailRefusedError(Exception):
-    """SES will not take this mail, today or tomorrow."""
+    """SES will not take this mail, today or tomorrow. Its text is SES's code."""
 
 
-# The queue tries again, not the client: each try of one whose answer was lost may be another copy of the mail, and the
+class MailDeferredError(Exception):
+    """SES does not take this mail now. Its text is SES's code, `crowded` whether there merely were too many at once."""
+
+    def __init__(self, code: str, *, crowded: bool = False) -> None:
+        """Keep the code alone: messages of SES name addresses."""
+        super().__init__(code)
+        self.crowded = crowded
+
+
+# The consumer tries again later, not the client: each try of one whose answer was lost may be another copy of the mail, and the
 # pauses between tries would keep the rest of the batch waiting.
 _ONCE: Final = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
 
@@ -39,15 +51,19 @@ def _client() -> Any:
     return botocore.session.get_session().create_client("sesv2", config=_ONCE)
 
 
-def send(mail: Mail, *, tag: str) -> None:
-    """Hand a mail to SES. Raises `MailRefusedError` if it is refused for good, botocore's errors if it may be tried again."""
+def send(mail: Mail, *, tags: Mapping[str, str]) -> None:
+    """Hand a mail to SES, tagged so that what SES tells of it can be told of which mail.
+
+    Raises `MailRefusedError` if it is refused for good, `MailDeferredError` if it may be taken later.
+    """
     name = " ".join(mail.sender_name.split())
+    reported = {"ConfigurationSetName": settings().configuration_set} if settings().configuration_set else {}
     try:
         _client().send_email(
             FromEmailAddress=formataddr((name, settings().sender_address), charset="utf-8"),
             Destination={"ToAddresses": [mailable(mail.to)]},
             ReplyToAddresses=[mailable(mail.reply_to)] if mail.reply_to else [],
-            EmailTags=[{"Name": "outbox", "Value": tag}],
+            EmailTags=[{"Name": tag, "Value": value} for tag, value in tags.items()],
             Content={
                 "Simple": {
                     "Subject": {"Data": mail.subject, "Charset": "UTF-8"},
@@ -57,8 +73,12 @@ def send(mail: Mail, *, tag: str) -> None:
                     },
                 }
             },
+            **reported,
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] in _FINAL:
-            raise MailRefusedError(error.response["Error"]["Code"]) from error
-        raise
+        code = error.response["Error"]["Code"]
+        if code == _FINAL:
+            raise MailRefusedError(code) from None
+        raise MailDeferredError(code, crowded=code in _CROWDED) from None
+    except BotoCoreError as error:
+        raise MailDeferredError(type(error).__name__) from None

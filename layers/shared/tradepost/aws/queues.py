@@ -1,13 +1,17 @@
 """The queues that outbox items are relayed to. A message is the item's key and nothing else: no address, no link."""
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from itertools import batched
 from typing import Any, Final
 
 import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
 
+from tradepost.domain.outbox import Queue
 from tradepost.settings import settings
 from tradepost.table.shapes import Key
 
@@ -19,16 +23,39 @@ def _client() -> Any:
     return botocore.session.get_session().create_client("sqs")
 
 
-def enqueue(keys: Iterable[Key]) -> set[Key]:
-    """Put outbox items on the mail queue, as many a call as SQS takes. Returns those that the queue refused."""
+def enqueue(waiting: Mapping[Key, Queue]) -> set[Key]:
+    """Put outbox items on their queues, as many a call as SQS takes. Returns those that were refused."""
     refused = set[Key]()
-    for batch in batched(keys, MOST_A_CALL, strict=False):
-        entries = [{"Id": str(index), "MessageBody": json.dumps(key._asdict())} for index, key in enumerate(batch)]
-        answer = _client().send_message_batch(QueueUrl=settings().mail_queue_url, Entries=entries)
-        refused.update(batch[int(failure["Id"])] for failure in answer.get("Failed", ()))
+    for queue in sorted(set(waiting.values())):
+        keys = [key for key, wanted in waiting.items() if wanted == queue]
+        for batch in batched(keys, MOST_A_CALL, strict=False):
+            entries = [{"Id": str(index), "MessageBody": json.dumps(key._asdict())} for index, key in enumerate(batch)]
+            answer = _client().send_message_batch(QueueUrl=_address(queue), Entries=entries)
+            refused.update(batch[int(failure["Id"])] for failure in answer.get("Failed", ()))
     return refused
+
+
+def enqueue_later(key: Key, queue: Queue, *, after: timedelta) -> bool:
+    """Put an outbox item on its queue so that it arrives after a while, a quarter of an hour at most; False if refused."""
+    seconds = math.ceil(after.total_seconds())
+    try:
+        _client().send_message(QueueUrl=_address(queue), MessageBody=json.dumps(key._asdict()), DelaySeconds=seconds)
+    except (ClientError, BotoCoreError):
+        return False
+    return True
 
 
 def dequeued(record: dict[str, Any]) -> Key:
     """Return the outbox key in a message as Lambda received it."""
     return Key(**json.loads(record["body"]))
+
+
+def hide(record: Mapping[str, Any], queue: Queue, *, seconds: int) -> None:
+    """Let a received message come again after so many seconds, should nobody get through with it until then."""
+    _client().change_message_visibility(
+        QueueUrl=_address(queue), ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds
+    )
+
+
+def _address(queue: Queue) -> str:
+    return {"mail": settings().mail_queue_url, "customer_imports": settings().customer_import_queue_url}[queue]

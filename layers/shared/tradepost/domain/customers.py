@@ -1,6 +1,6 @@
 """A customer: a buying company's account in one store, its addresses and where its invitation stands."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -47,7 +47,7 @@ class NewAddress(PostalAddress):
 
 
 class InvitationSummary(Value):
-    """Where the customer's latest invitation stands, kept with the customer so that its list needs no second read."""
+    """Where the latest invitation of a customer or an employee stands, kept with it so that its list needs no second read."""
 
     id: str
     state: Literal["pending", "accepted", "revoked"]
@@ -57,6 +57,11 @@ class InvitationSummary(Value):
     def state_at(self, at: datetime) -> InvitationState:
         """Return the state; a pending invitation expires by itself."""
         return "expired" if self.state == "pending" and at >= self.expires_at else self.state
+
+    @property
+    def standing(self) -> frozenset[str]:
+        """The labels under which an invitation that is not revoked is counted: where it stands, and how far its mail got."""
+        return frozenset({"accepted" if self.state == "accepted" else "invited", f"delivery_{self.delivery}"})
 
 
 class ResellerSummary(Value):
@@ -68,16 +73,22 @@ class ResellerSummary(Value):
 
 
 class Customer(Entity):
-    """A buying company's account in one store."""
+    """A buying company's account in one store.
+
+    `administrators` holds the persons who look after its employees at present, `suppressed` says that mail to its address
+    came back for good or was complained of.
+    """
 
     entity: ClassVar = "customer"
-    aside: ClassVar = frozenset({"invitation"})
+    aside: ClassVar = frozenset({"invitation", "administrators", "suppressed"})
 
     id: str
     store_id: str
     number: str
     name: Text
+    contact_name: OptionalText | None = None
     email: Email | None = None
+    company_id: str | None = None
     kind: CustomerKind = "b2b"
     active: bool = True
     group_id: str
@@ -86,6 +97,8 @@ class Customer(Entity):
     further_sales_rep_ids: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
     invitation: InvitationSummary | None = None
+    administrators: Mapping[str, bool] = Field(default_factory=dict)
+    suppressed: bool = False
     reseller: ResellerSummary | None = None
     created_at: Instant
 
@@ -93,6 +106,20 @@ class Customer(Entity):
     def sort_name(self) -> str:
         """The name that the list is sorted by, as far as fits into a key whatever its letters."""
         return folded(self.name)[:100]
+
+    @property
+    def main_address(self) -> Address | None:
+        """The address that bills go to unless somebody says otherwise."""
+        return next((address for address in self.addresses if address.default_billing), None)
+
+    @property
+    def standing(self) -> frozenset[str]:
+        """The labels under which the customer is counted among the invitations: active ones that can be, or are, invited."""
+        if not self.active:
+            return frozenset()
+        if self.invitation is None or self.invitation.state == "revoked":
+            return frozenset({"not_invited"} if self.email else ())
+        return self.invitation.standing
 
     def address(self, address_id: str, pointer: str) -> Address:
         """Return one of the addresses. Raises `InvalidError` if the customer has none with this id."""
@@ -130,7 +157,7 @@ def listed(
 def with_address(customer: Customer, address: PostalAddress, new_id: str) -> Customer:
     """Return the customer with its own idea of its address in place of what the store had entered as the default one."""
     fields = address.model_dump()
-    current = next((held for held in customer.addresses if held.default_billing), None)
+    current = customer.main_address
     if current is None:
         added = Address(**fields, id=new_id, default_billing=True, default_shipping=True)
         return customer.model_copy(update={"addresses": (added,)})

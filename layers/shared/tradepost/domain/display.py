@@ -48,6 +48,12 @@ def address_lines(address: PostalAddress) -> list[str]:
     return [line for line in lines if line]
 
 
+def masked(email: str) -> str:
+    """Write an address so that whoever has it knows it and nobody else learns it: `b•••@bluedoor.test`."""
+    local, _, domain = email.rpartition("@")
+    return f"{local[:1]}•••@{domain}"
+
+
 def country_name(code: str) -> str:
     """Return a country's name in English; the code itself if it is none."""
     country = countries_by_alpha2.get(code)

@@ -1,23 +1,36 @@
 """Messages that a change causes: written with it, relayed to a queue, carried out at least once and noted when done."""
 
 import zlib
-from typing import Annotated, ClassVar, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from tradepost.domain.customers import Delivery
 from tradepost.domain.values import Entity, Instant, Value
 
 SHARDS = 4
+PATIENCE: Final = timedelta(days=4)
+"""For how long a message is tried before it is given up."""
+FIRST_PAUSE: Final = timedelta(seconds=30)
+FIRST_PAUSE_IN_A_CROWD: Final = timedelta(seconds=4)
+LONGEST_PAUSE: Final = timedelta(minutes=15)
+LONGEST_UNSEEN: Final = timedelta(hours=12)
 
 
 class InvitationMail(Value):
-    """Mail the link to the invited person. The link is derived when the mail is written: it travels in no queue."""
+    """Mail the link to the invited person. The link is derived when the mail is written: it travels in no queue.
+
+    `sending` numbers the mails of one invitation, so that news of an older one is told from news of the latest.
+    """
 
     type: Literal["invitation"] = "invitation"
     store_id: str
     invitation_id: str
     customer_id: str
+    member_id: str | None = None
     generation: int
+    sending: int = 1
     renewed: bool = False
 
 
@@ -35,6 +48,7 @@ class PasswordResetMail(Value):
     type: Literal["password_reset"] = "password_reset"  # a kind of mail, not a password
     person: str
     nonce: str
+    store_id: str | None = None
 
 
 class PasswordChangedMail(Value):
@@ -42,6 +56,7 @@ class PasswordChangedMail(Value):
 
     type: Literal["password_changed"] = "password_changed"  # a kind of mail, not a password
     person: str
+    store_id: str | None = None
 
 
 class OrderMail(Value):
@@ -53,15 +68,50 @@ class OrderMail(Value):
     event: Literal["placed", "confirmed", "shipped", "cancelled"]
 
 
-type Message = Annotated[
-    InvitationMail | WelcomeMail | PasswordResetMail | PasswordChangedMail | OrderMail, Field(discriminator="type")
-]
+class TemplateTestMail(Value):
+    """Mail a template to the owner who is editing it, filled with sample values."""
+
+    type: Literal["template_test"] = "template_test"
+    store_id: str
+    member_id: str
+    name: str
+    subject: str
+    html: str
+    text: str
+
+
+class CustomerImportRun(Value):
+    """Create the customers of an import that was approved. Not a mail: it has a queue of its own."""
+
+    type: Literal["customer_import"] = "customer_import"
+    store_id: str
+    import_id: str
+
+
+type Mailing = InvitationMail | WelcomeMail | PasswordResetMail | PasswordChangedMail | OrderMail | TemplateTestMail
+type Message = Annotated[Mailing | CustomerImportRun, Field(discriminator="type")]
+type Queue = Literal["mail", "customer_imports"]
+
+
+def queue_of(message_type: str) -> Queue:
+    """Return the queue that messages of a type travel on."""
+    return "customer_imports" if message_type == "customer_import" else "mail"
+
+
+def mailing_store(message: Message) -> str | None:
+    """Return the store on whose behalf a message is mailed; None for what a person is told about the one password."""
+    return None if isinstance(message, (PasswordResetMail, PasswordChangedMail)) else message.store_id
 
 
 class OutboxItem(Entity):
-    """A message and what became of it. `claimed_until` is the lease of the consumer that is at it."""
+    """A message and what became of it. `claimed_until` is the lease of the consumer that is at it.
+
+    `attempts` failed for the present, the last one with `last_error`; before `next_try` it is of no use to try again.
+    `reported` is what SES told of the mail so far, `suppresses` whether that put its address out of the question.
+    """
 
     entity: ClassVar = "outbox"
+    aside: ClassVar = frozenset({"reported", "suppresses"})
 
     id: str
     message: Message
@@ -70,6 +120,33 @@ class OutboxItem(Entity):
     claimed_until: Instant | None = None
     done_at: Instant | None = None
     failure: str | None = None
+    attempts: int = 0
+    last_error: str | None = None
+    next_try: Instant | None = None
+    reported: Delivery = "none"
+    suppresses: bool = False
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether it has been tried for long enough."""
+        return at >= self.created_at + PATIENCE
+
+    def is_claimed(self, at: datetime) -> bool:
+        """Whether a consumer is at it."""
+        return self.claimed_until is not None and at <= self.claimed_until
+
+    def next_look(self, at: datetime) -> datetime:
+        """When the sweeper looks at it again: the longer it has been waiting, the later."""
+        return at + min(max(at - self.created_at, LONGEST_PAUSE), LONGEST_UNSEEN)
+
+
+def pause_after(attempts: int, *, crowded: bool, chance: float) -> timedelta:
+    """Return how long to wait after so many failed attempts: twice as long each time, and by `chance` (0 to 1) less.
+
+    Where there merely was a crowd (SES takes so many mails a second), the wait begins with seconds.
+    """
+    first = FIRST_PAUSE_IN_A_CROWD if crowded else FIRST_PAUSE
+    doublings: int = 1 << min(attempts - 1, 10)
+    return min(first * doublings, LONGEST_PAUSE) * (1 - chance / 4)
 
 
 def shard_of(item_id: str) -> str:

@@ -6,6 +6,11 @@ from enum import StrEnum
 from math import ceil
 from typing import ClassVar, Final, Literal
 
+from pydantic import StrictBool
+
+from tradepost.domain.customers import InvitationSummary
+from tradepost.domain.errors import ConflictError
+from tradepost.domain.ids import member_id, person_key
 from tradepost.domain.values import Email, Entity, Instant, OptionalText, Text, Value
 
 SESSION_IDLE: Final = timedelta(hours=12)
@@ -16,6 +21,9 @@ FAILURE_WINDOW: Final = timedelta(minutes=15)
 RESET_LIFETIME: Final = timedelta(hours=1)
 RESET_PAUSE: Final = timedelta(minutes=1)
 CONSENT_TEXT_VERSION: Final = "2026-11"
+
+
+type EmployeeRole = Literal["admin", "buyer"]
 
 
 class Role(StrEnum):
@@ -39,7 +47,11 @@ class Permission(StrEnum):
     READ_CUSTOMER = "customers:read"
     ADD_CUSTOMERS = "customers:add"
     UPDATE_CUSTOMER = "customers:update"
+    IMPORT_CUSTOMERS = "customers:import"
+    SUGGEST_COMPANIES = "companies:suggest"
+    MANAGE_EMPLOYEES = "employees:manage"
     INVITE = "invitations:manage"
+    MANAGE_EMAIL_TEMPLATES = "email_templates:manage"
     PLACE_ORDERS = "orders:place"
     BROWSE_ORDERS = "orders:browse"
     UPDATE_ORDERS = "orders:update"
@@ -62,6 +74,7 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
         }
     ),
 }
+ADMINISTRATORS_GRANTS: Final = frozenset({Permission.MANAGE_EMPLOYEES})
 
 
 class Party(Value):
@@ -107,9 +120,10 @@ class ConsentChange(Value):
 
 
 class Member(Entity):
-    """A person's place in one store: the owner's, or an employee's of one customer."""
+    """A person's place in one store: the owner's, or an employee's of one customer. Pending is one that has not joined yet."""
 
     entity: ClassVar = "member"
+    aside: ClassVar = frozenset({"invitation", "suppressed"})
 
     id: str
     store_id: str
@@ -119,11 +133,24 @@ class Member(Entity):
     email: Email
     phone: OptionalText | None = None
     customer_id: str | None = None
-    employee_role: Literal["admin", "buyer"] | None = None
-    status: Literal["active", "revoked"] = "active"
+    employee_role: EmployeeRole | None = None
+    status: Literal["pending", "active", "revoked"] = "active"
     landing: Text | None = None
     consents: tuple[ConsentChange, ...] = ()
-    joined_at: Instant
+    joined_at: Instant | None = None
+    invitation: InvitationSummary | None = None
+    suppressed: bool = False
+
+    @property
+    def grants(self) -> frozenset[Permission]:
+        """What the member may do; a customer's administrator also looks after its employees."""
+        more = ADMINISTRATORS_GRANTS if self.employee_role == "admin" else frozenset()
+        return GRANTS[self.role] | more
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the member looks after its customer's employees at present."""
+        return self.status == "active" and self.employee_role == "admin"
 
     @property
     def party(self) -> Party:
@@ -141,6 +168,52 @@ class Member(Entity):
             return self
         change = ConsentChange(at=at, allowed=allowed, text_version=CONSENT_TEXT_VERSION)
         return self.model_copy(update={"consents": (*self.consents, change)})
+
+
+class NewEmployee(Value):
+    """An employee as it is added to a customer; by mail with `send_invitation`, which may also be done later."""
+
+    name: Text
+    email: Email
+    role: EmployeeRole
+    phone: OptionalText | None = None
+    send_invitation: StrictBool = False
+
+    def place(self, store_id: str, customer_id: str) -> str:
+        """Return the id of this person's place with a customer: the same in any letter case of the address."""
+        return member_id(store_id, person_key(self.email), customer_id)
+
+
+def engaged(new: NewEmployee, before: Member | None, *, store_id: str, customer_id: str) -> Member:
+    """Return an employee who has yet to join. One whose place was taken away `before` gets it again.
+
+    Raises `ConflictError` for somebody who is an employee of this customer at present.
+    """
+    if before and before.status != "revoked":
+        raise employee_exists()
+    employee = Member(
+        id=new.place(store_id, customer_id),
+        store_id=store_id,
+        person=person_key(new.email),
+        role=Role.BUYER,
+        name=new.name,
+        email=new.email,
+        phone=new.phone,
+        customer_id=customer_id,
+        employee_role=new.role,
+        status="pending",
+    )
+    if before is None:
+        return employee
+    # What the person decided, and what became of mail to the address, outlast the place.
+    kept = {name: getattr(before, name) for name in ("version", "landing", "consents", "suppressed")}
+    return employee.model_copy(update=kept)
+
+
+def employee_exists() -> ConflictError:
+    """Return the refusal to add somebody twice."""
+    detail = "Somebody with this e-mail address is an employee of this customer already."
+    return ConflictError("employee_exists", detail, pointer="/email")
 
 
 class Membership(Entity):
@@ -176,7 +249,7 @@ class Session(Entity):
     def is_live(self, account: Account, member: Member, *, at: datetime) -> bool:
         """Tell whether it still stands for its person: a place that was lost and given again is entered anew."""
         ended_by_password = self.started_at < account.sessions_valid_from and self.id != account.kept_session
-        ended_by_revocation = member.status != "active" or self.started_at < member.joined_at
+        ended_by_revocation = member.status != "active" or member.joined_at is None or self.started_at < member.joined_at
         return at < self.expires_at and not ended_by_password and not ended_by_revocation
 
 
@@ -205,13 +278,14 @@ def seconds_to_wait(throttles: Iterable[Throttle], *, at: datetime) -> int:
 
 
 class PasswordReset(Entity):
-    """The latest request to replace a forgotten password. The link's token is derived from `nonce`."""
+    """The latest request to replace a forgotten password, made at a store or at none. The link's token derives from `nonce`."""
 
     entity: ClassVar = "password_reset"
 
     nonce: str
     digest: str
     requested_at: Instant
+    store_id: str | None = None
 
     def is_live(self, *, at: datetime) -> bool:
         """Tell whether the link may still be used."""

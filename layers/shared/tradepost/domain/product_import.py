@@ -7,16 +7,15 @@ store's currency; a comma stands for the point only where semicolons part the co
 """
 
 import csv
-import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from itertools import count
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from tradepost.domain.catalog import MAX_PRICES, Product, ProductFields, ProductNumber, described, number_key
+from tradepost.domain.csv_reading import YES_OR_NO, Refusal, SheetRow, plain_words, read_rows
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.standards import decimals_of
 from tradepost.domain.values import MAX_AMOUNT, Price, folded
@@ -24,20 +23,11 @@ from tradepost.domain.values import MAX_AMOUNT, Price, folded
 MAX_ROWS: Final = 500
 PRICE: Final = "price:"
 _COLUMNS: Final = frozenset({"number", "name", "description", "weight_grams", "active"})
-_ACTIVE: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NUMBER: Final[TypeAdapter[str]] = TypeAdapter(ProductNumber)
 _AMOUNT = re.compile(r"([0-9]{1,13})(?:([.,])([0-9]{1,6}))?")
 _GRAMS = re.compile(r"[0-9]{1,9}")
 
 type Status = Literal["created", "updated", "unchanged", "failed"]
-
-
-class Refusal(NamedTuple):
-    """Why a row is not carried out. `reason` is stable, `message` for people, `field` the column at fault."""
-
-    reason: str
-    message: str
-    field: str | None = None
 
 
 class Line(NamedTuple):
@@ -113,10 +103,10 @@ def read_lines(text: str, header: Header) -> list[Line]:
     """
     lines: list[Line] = []
     seen: set[str] = set()
-    for row, cells in _rows(_content(text), header.delimiter):
-        if row == 1 or not (isinstance(cells, Refusal) or any(cell.strip() for cell in cells)):
+    for read in read_rows(_content(text), header.delimiter):
+        if read.row == 1 or not (read.error or any(cell.strip() for cell in read.cells)):
             continue
-        line = _line(row, cells, header)
+        line = _line(read, header)
         key = number_key(line.number)
         if line.refusal is None and key in seen:
             line = line._replace(refusal=Refusal("duplicate_number", "is in an earlier row already", "number"))
@@ -149,7 +139,7 @@ def plan(line: Line, before: Product | None, means: Legend, *, at: datetime) -> 
         return Planned(line, before, described(line.number, ProductFields.model_validate(fields), before, at=at))
     except ValidationError as error:
         finding = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        return Planned(line, refusal=Refusal("invalid", _words(finding["msg"]), str(finding["loc"][0])))
+        return Planned(line, refusal=Refusal("invalid", plain_words(finding["msg"]), str(finding["loc"][0])))
 
 
 def _put(fields: dict[str, Any], column: str, cell: str, means: Legend) -> Refusal | None:
@@ -161,9 +151,9 @@ def _put(fields: dict[str, Any], column: str, cell: str, means: Legend) -> Refus
             return Refusal("invalid", "is not a whole number of grams", column)
         fields[column] = int(text) if text else None
     elif column == "active" and text:
-        if folded(text) not in _ACTIVE:
+        if folded(text) not in YES_OR_NO:
             return Refusal("invalid", "is neither true nor false", column)
-        fields[column] = _ACTIVE[folded(text)]
+        fields[column] = YES_OR_NO[folded(text)]
     elif column.startswith(PRICE):
         tier = means.tiers[column.removeprefix(PRICE)]
         fields["prices"].pop(tier, None)
@@ -188,9 +178,10 @@ def _minor_units(text: str, means: Legend) -> int | Refusal:
     return amount
 
 
-def _line(row: int, cells: list[str] | Refusal, header: Header) -> Line:
-    if isinstance(cells, Refusal):
-        return Line(row, "", {}, cells)
+def _line(read: SheetRow, header: Header) -> Line:
+    row, cells = read.row, read.cells
+    if read.error:
+        return Line(row, "", {}, Refusal("malformed_row", f"is not CSV: {read.error}"))
     named = dict(zip(header.columns, cells, strict=False))
     number = named.pop("number", "").strip()
     if len(cells) != len(header.columns):
@@ -199,19 +190,8 @@ def _line(row: int, cells: list[str] | Refusal, header: Header) -> Line:
     try:
         return Line(row, _NUMBER.validate_python(number), named)
     except ValidationError as error:
-        message = _words(error.errors(include_url=False, include_input=False)[0]["msg"]) if number else "is required"
+        message = plain_words(error.errors(include_url=False, include_input=False)[0]["msg"]) if number else "is required"
         return Line(row, number[:64], {}, Refusal("invalid", message, "number"))
-
-
-def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | Refusal]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    for row in count(1):
-        try:
-            yield row, next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield row, Refusal("malformed_row", f"is not CSV: {error}")
 
 
 def _columns(line: str, delimiter: str) -> tuple[str, ...]:
@@ -238,8 +218,3 @@ def _column(cell: str) -> str:
     name = cell.strip()
     kind, colon, tier = name.partition(":")
     return f"{PRICE}{tier.strip()}" if colon and folded(kind) == "price" else folded(name)
-
-
-def _words(message: str) -> str:
-    words = message.removeprefix("Value error, ")
-    return "is required" if words == "Field required" else words[:1].lower() + words[1:]

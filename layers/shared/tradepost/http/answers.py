@@ -7,8 +7,16 @@ from typing import Annotated
 from pydantic import Field, PlainSerializer, SerializationInfo
 
 from tradepost.aws.links import unsigned
-from tradepost.domain.customers import Address, Customer, CustomerKind, Delivery, InvitationState, ResellerSummary
-from tradepost.domain.invitations import Invitation
+from tradepost.domain.customers import (
+    Address,
+    Customer,
+    CustomerKind,
+    Delivery,
+    InvitationState,
+    InvitationSummary,
+    ResellerSummary,
+)
+from tradepost.domain.invitations import Edit, Invitation, InvitationKind
 from tradepost.domain.people import Member, Party, Role
 from tradepost.domain.stores import Branding, GuestAccess, OverrideLimits, Store
 from tradepost.domain.values import Instant, Price
@@ -91,12 +99,17 @@ def member_brief(member: Member) -> MemberBrief:
     return MemberBrief(id=member.id, role=member.role, name=member.name)
 
 
-class CustomerInvitation(Answer):
-    """Where a customer's latest invitation stands."""
+class LatestInvitation(Answer):
+    """Where the latest invitation of a customer or an employee stands."""
 
     id: str
     state: InvitationState
     delivery: Delivery
+
+
+def latest_invitation(told: InvitationSummary | None, *, at: datetime) -> LatestInvitation | None:
+    """Show where an invitation stands at an instant."""
+    return LatestInvitation(id=told.id, state=told.state_at(at), delivery=told.delivery) if told else None
 
 
 class CustomerAnswer(Answer):
@@ -105,7 +118,9 @@ class CustomerAnswer(Answer):
     id: str
     number: str
     name: str
+    contact_name: str | None
     email: str | None
+    company_id: str | None
     kind: CustomerKind
     active: bool
     group_id: str
@@ -113,7 +128,7 @@ class CustomerAnswer(Answer):
     account_manager_id: str | None
     further_sales_rep_ids: tuple[str, ...]
     addresses: tuple[Address, ...]
-    invitation: CustomerInvitation | None
+    invitation: LatestInvitation | None
     reseller: ResellerSummary | None
     created_at: Instant
     etag: str
@@ -121,8 +136,7 @@ class CustomerAnswer(Answer):
 
 def customer_answer(customer: Customer, *, at: datetime) -> CustomerAnswer:
     """Show a customer as it stands at an instant."""
-    told = customer.invitation
-    invitation = told and CustomerInvitation(id=told.id, state=told.state_at(at), delivery=told.delivery)
+    invitation = latest_invitation(customer.invitation, at=at)
     shown = customer.model_dump(exclude={"invitation"})
     return CustomerAnswer.model_validate({**shown, "invitation": invitation, "etag": customer.etag})
 
@@ -131,10 +145,11 @@ class InvitationAnswer(Answer):
     """An invitation; `link` only where a single pending one is shown."""
 
     id: str
-    kind: str
-    email: str
+    kind: InvitationKind
+    email: Annotated[str | None, Field(description="Null while it goes to a company of the directory that has not accepted.")]
     name: str
     customer_id: str
+    employee_id: str | None
     state: InvitationState
     delivery: Delivery
     created_at: Instant
@@ -142,6 +157,7 @@ class InvitationAnswer(Answer):
     sent_at: Instant | None
     expires_at: Instant
     accepted_at: Instant | None
+    edits: Annotated[tuple[Edit, ...], Field(description="What the invited person corrected of what the store had entered.")]
     revoked_at: Instant | None
     link: InvitationLink | None
     etag: str
@@ -149,7 +165,15 @@ class InvitationAnswer(Answer):
 
 def invitation_answer(invitation: Invitation, *, at: datetime, link: str | None = None) -> InvitationAnswer:
     """Show an invitation as it stands at an instant."""
-    shown = {**invitation.model_dump(), "state": invitation.state_at(at), "link": link, "etag": invitation.etag}
+    hidden = invitation.private and invitation.state != "accepted"
+    shown = {
+        **invitation.model_dump(),
+        "email": None if hidden else invitation.email,
+        "employee_id": invitation.member_id,
+        "state": invitation.state_at(at),
+        "link": link,
+        "etag": invitation.etag,
+    }
     return InvitationAnswer.model_validate(shown)
 
 

@@ -45,6 +45,7 @@ from tradepost.table.transaction import KeptAnswer, ReplayError
 __all__ = ["ANYONE", "Answer", "App", "Ask", "Caller", "Limit", "Page", "make_app"]
 
 JSON: Final = "application/json"
+CSV: Final = "text/csv"
 MAX_BODY: Final = 256 * 1024
 logger = Logger(service="tradepost")
 
@@ -67,6 +68,7 @@ class Page[T](BaseModel):
     next_cursor: str | None = None
 
 
+type CsvOf = Callable[[Mapping[str, Any], CallerInfo], str | None]
 type Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page holds at most.")]
 type Cursor = Annotated[str | None, Query(max_length=2000, description="The `next_cursor` of the page before.")]
 
@@ -82,11 +84,13 @@ Caller = Annotated[CallerInfo, Depends(_caller)]
 class App(APIGatewayRestResolver):
     """A Powertools resolver whose routes say who may use them."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Mapping[str, Callable[[Any], Any]]) -> None:
         """Build the resolver; requests are validated after their caller is known, so that strangers learn nothing."""
         super().__init__(serializer=_to_json, strip_prefixes=[])
+        self.secrets = {"link": signed, **secrets}
         self.rules: dict[tuple[str, str], Rule] = {}
         self.media: dict[tuple[str, str], str] = {}
+        self.csv: dict[tuple[str, str], CsvOf] = {}
         self.use([_identified, OpenAPIRequestValidationMiddleware(), OpenAPIResponseValidationMiddleware()])
         self.exception_handler(DomainError)(problem_of)
         self.exception_handler(RequestValidationError)(lambda error: problem_of(invalid_request(error)))
@@ -114,7 +118,7 @@ class App(APIGatewayRestResolver):
         """Register a removing route, which demands `If-Match` and answers with 204."""
         return self._register("DELETE", rule, precondition=precondition, status=204, **options)
 
-    def _register(
+    def _register(  # noqa: PLR0913  # each is one thing that a route may say of itself
         self,
         method: str,
         rule: str,
@@ -125,19 +129,26 @@ class App(APIGatewayRestResolver):
         precondition: bool = False,
         idempotent: bool = False,
         reads: Callable[[Ask], Iterable[Key]] | None = None,
+        recognises: bool = False,
         accepts: str = JSON,
+        csv: CsvOf | None = None,
         **documentation: Any,
     ) -> Callable[..., Any]:
         """Register a route.
 
         `allow` is who may use it, `guests` whether people without an account may too where the store lets them,
         `precondition` whether `If-Match` is demanded, `idempotent` whether an Idempotency-Key is, `reads` which items to
-        fetch together with the caller, `accepts` the media type of its body.
+        fetch together with the caller, `recognises` whether whoever is signed in is told although anyone may use it,
+        `accepts` the media type of its body, `csv` writes its answer for `Accept: text/csv`.
         """
         key = (method, rule)
-        self.rules[key] = Rule(allow, status, guests, precondition, idempotent, reads)
+        self.rules[key] = Rule(allow, status, guests, precondition, idempotent, reads, recognises)
         self.media[key] = accepts
+        if csv:
+            self.csv[key] = csv
         security: list[dict[str, list[str]]] = [] if allow == ANYONE else [{"bearer": []}]
+        if recognises:
+            security = [{}, {"bearer": []}]
 
         def registered(handler: Callable[..., Any]) -> Callable[..., Any]:
             """Register a handler; its docstring is what the contract says of it, the first sentence in short."""
@@ -187,12 +198,16 @@ class App(APIGatewayRestResolver):
         kept = kept_answer(again)
         if kept is None:
             return problem_of(errors.ConflictError("busy", "The same request is being carried out just now. Try again."))
-        return _replayed(caller.facts, kept)
+        return _replayed(caller.facts, kept, self.secrets)
 
 
-def make_app() -> App:
-    """Return the application of one function."""
-    return App()
+def make_app(**secrets: Callable[[Any], Any]) -> App:
+    """Return the application of one function.
+
+    `secrets` says for members of its answers, by their names, how one is made whole again that was kept for retries without
+    what is secret in it. It is known already for a `link`.
+    """
+    return App(secrets)
 
 
 def _identified(app: App, next_middleware: NextMiddleware) -> Response[Any]:
@@ -207,13 +222,24 @@ def _identified(app: App, next_middleware: NextMiddleware) -> Response[Any]:
     caller = identify(facts, rule)
     app.context["caller"] = caller
     app.context["known"]["member"] = caller.party.id
+    as_csv = app.csv.get(key) if CSV in facts.headers.get("accept", "").lower() else None
     kept = kept_answer(caller)
     if kept is not None:
-        return _replayed(facts, kept)
+        return _written(_replayed(facts, kept, app.secrets), caller, as_csv)
     _fold_media_type(app.current_event.raw_event)
     _check_body(facts, app.media[key], declared=bool(route.dependant.body_params) or app.media[key] != JSON)
     response: Response[Any] = next_middleware(app)
-    return _dressed(response, facts)
+    return _written(_dressed(response, facts), caller, as_csv)
+
+
+def _written(response: Response[Any], caller: CallerInfo, as_csv: CsvOf | None) -> Response[Any]:
+    """Write an answer as CSV, where the route can and the client asked for it."""
+    body: dict[str, Any] | None = response.body
+    text = as_csv(body, caller) if as_csv and body and response.status_code == HTTPStatus.OK else None
+    if text is not None:
+        response.body = text
+        response.headers["Content-Type"] = f"{CSV}; charset=utf-8; header=present"
+    return response
 
 
 def _fold_media_type(event: dict[str, Any]) -> None:
@@ -268,8 +294,8 @@ def _dressed(response: Response[Any], facts: RequestFacts) -> Response[Any]:
     return response
 
 
-def _replayed(facts: RequestFacts, kept: KeptAnswer) -> Response[Any]:
-    body: dict[str, Any] = _with_links(kept.body)
+def _replayed(facts: RequestFacts, kept: KeptAnswer, secrets: Mapping[str, Callable[[Any], Any]]) -> Response[Any]:
+    body: dict[str, Any] = _whole(kept.body, secrets)
     if kept.token_seed:
         token = derived_token(
             signing_key(), "session", kept.token_seed.member_id, kept.token_seed.session, facts.headers["idempotency-key"]
@@ -278,11 +304,11 @@ def _replayed(facts: RequestFacts, kept: KeptAnswer) -> Response[Any]:
     return _dressed(Response(kept.status, JSON, body, {"Idempotent-Replayed": "true"}), facts)
 
 
-def _with_links(kept: Any) -> Any:
-    """Return a kept answer with its links whole again, which are kept without their secret part."""
+def _whole(kept: Any, secrets: Mapping[str, Callable[[Any], Any]]) -> Any:
+    """Return a kept answer as it was: such as with its links whole again, which are kept without their secret part."""
     if isinstance(kept, Mapping):
-        return {name: signed(part) if name == "link" and part else _with_links(part) for name, part in kept.items()}
-    return [_with_links(part) for part in kept] if isinstance(kept, list) else kept
+        return {name: secrets[name](part) if name in secrets and part else _whole(part, secrets) for name, part in kept.items()}
+    return [_whole(part, secrets) for part in kept] if isinstance(kept, list) else kept
 
 
 def _unexpected(error: Exception) -> Response[str]:

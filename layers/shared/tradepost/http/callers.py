@@ -15,7 +15,6 @@ from tradepost.domain.customers import Customer
 from tradepost.domain.ids import Token, digest, fingerprint, parse_token, split_member_id
 from tradepost.domain.people import (
     ANONYMOUS,
-    GRANTS,
     SESSION_TOUCH,
     Account,
     Member,
@@ -53,7 +52,8 @@ class Rule:
     """What a route demands of its callers.
 
     `allow` is a permission or `ANYONE`; `guests` lets people without an account in, where their store does;
-    `precondition` demands `If-Match`; `reads` names the items to fetch along with the caller.
+    `precondition` demands `If-Match`; `reads` names the items to fetch along with the caller; `recognises` tells whoever is
+    signed in, in whichever store, although anyone may use it.
     """
 
     allow: Permission | Literal["anyone"]
@@ -62,6 +62,7 @@ class Rule:
     precondition: bool = False
     idempotent: bool = False
     reads: Callable[[Ask], Iterable[Key]] | None = None
+    recognises: bool = False
 
 
 class RequestFacts(NamedTuple):
@@ -110,6 +111,11 @@ class CallerInfo:
     def session(self) -> Session:
         """The session that the request belongs to."""
         return _present(self._session)
+
+    @property
+    def signed_in_as(self) -> Account | None:
+        """The person who sent a credential along, if any."""
+        return self._account
 
     @property
     def customer(self) -> Customer | None:
@@ -191,7 +197,7 @@ def identify(facts: RequestFacts, rule: Rule) -> CallerInfo:
     """
     caller = CallerInfo(facts, rule, clock.now())
     credential = facts.headers.get("authorization", "").strip()
-    if credential and rule.allow != ANYONE:
+    if credential and (rule.allow != ANYONE or rule.recognises):
         _identify_member(caller, credential)
     else:
         _identify_stranger(caller)
@@ -250,7 +256,7 @@ def _identify_member(caller: CallerInfo, credential: str) -> None:
     facts = caller.facts
     _fetch(caller, keys.values(), Ask(store_id, token.owner, customer_id, facts.path_parameters, facts.query, facts.body))
     _admit(caller, keys)
-    if caller.rule.allow not in GRANTS[caller.member.role]:
+    if caller.rule.allow not in {ANYONE, *caller.member.grants}:
         raise errors.ForbiddenError("forbidden", "Your role does not include this.", required=str(caller.rule.allow))
     _require_idempotency_key(caller)
     _touch(caller, keys["session"])
@@ -267,7 +273,7 @@ def _admit(caller: CallerInfo, keys: Mapping[str, Key]) -> None:
     customer = read.find(keys["customer"], Customer) if "customer" in keys else None
     if "customer" in keys and (customer is None or not customer.active):
         raise _invalid_token()
-    if member.role is not Role.OWNER:
+    if member.role is not Role.OWNER and caller.rule.allow != ANYONE:
         store.must_be_open()
     caller.recognise(store, session=session, member=member, account=account, customer=customer)
 

@@ -1,14 +1,15 @@
 """Following an invitation's link: what it offers, accepting, renewing. The JSON routes and the page do the same."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
 from tradepost.aws.secrets import signing_key
+from tradepost.domain.companies import Company, confirmed
 from tradepost.domain.customers import Customer, PostalAddress, with_address
+from tradepost.domain.display import masked
 from tradepost.domain.errors import (
     ConflictError,
     DomainError,
@@ -20,33 +21,47 @@ from tradepost.domain.errors import (
     ThrottledError,
     UnauthenticatedError,
 )
-from tradepost.domain.ids import Link, member_id, new_id, parse_link, person_key
-from tradepost.domain.invitations import RENEWAL_PAUSE, Invitation, accept, mail_of, resend, why_dead
+from tradepost.domain.ids import Link, fingerprint, member_id, new_id, parse_link, person_key
+from tradepost.domain.invitations import RESENT_TO_ADDRESS, Invitation, accept, edits_of, mail_of, renew, why_dead
 from tradepost.domain.outbox import WelcomeMail
 from tradepost.domain.people import Account, Member, Role
 from tradepost.domain.stores import Store
-from tradepost.domain.values import Text, Value
+from tradepost.domain.values import OptionalText, Text, Value, folded
 from tradepost.http.answers import SignedIn
 from tradepost.http.app import logger
 from tradepost.http.callers import Ask, CallerInfo
 from tradepost.http.sign_in import account_for, open_session
-from tradepost.table.customers import customer_key, save_customer
+from tradepost.table.companies import company_key, save_company
+from tradepost.table.customers import company_claim, customer_key, email_claim, require_active, save_customer
 from tradepost.table.invitations import invitation_key, save_invitation, store_of
-from tradepost.table.people import forget_failures, member_key, save_account, save_member, save_membership
+from tradepost.table.limits import count_against
+from tradepost.table.people import (
+    forget_failures,
+    member_key,
+    note_administrator,
+    save_account,
+    save_member,
+    save_membership,
+)
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import ACCOUNT, Key, store_owner
 from tradepost.table.stores import store_key
 from tradepost.table.transaction import Transaction
 
+_ATTEMPTS: Final = 3
+_OVERTAKEN: Final = frozenset({"stale", "conflict", "exists", "email_taken", "company_exists"})
+
 
 class Acceptance(Value):
-    """What the invited person gives: a new one its name and a password, one with an account only that account's password.
+    """What the invited person gives. Whoever is new gives a password, and a name unless one was entered.
 
-    `company` and `address` correct what the store had entered.
+    One with an account gives only its password, and nothing where it is signed in. The rest corrects what had been entered;
+    `company` and `address` are for the customer's own invitation.
     """
 
     name: Text | None = None
-    password: Annotated[str, Field(max_length=1000)]
+    phone: OptionalText | None = None
+    password: Annotated[str, Field(max_length=1000)] | None = None
     company: Text | None = None
     address: PostalAddress | None = None
 
@@ -61,10 +76,44 @@ class Offer(NamedTuple):
     member: Member | None
 
     @property
+    def employee(self) -> Member | None:
+        """The employee who is invited; None if it is the customer itself."""
+        return self.member if self.invitation.kind == "employee" else None
+
+    @property
+    def name(self) -> str | None:
+        """The person's name, as far as it was entered."""
+        return self.employee.name if self.employee else self.customer.contact_name
+
+    @property
+    def phone(self) -> str | None:
+        """The person's telephone number, as far as it was entered."""
+        return self.employee.phone if self.employee else None
+
+    @property
+    def company(self) -> str | None:
+        """The company's name, where it is the invited person's to correct."""
+        return None if self.employee else self.customer.name
+
+    @property
     def address(self) -> PostalAddress | None:
-        """The address that the store has entered, if it has."""
-        entered = next((held for held in self.customer.addresses if held.default_billing), None)
-        return entered and PostalAddress(**entered.model_dump(include=set(PostalAddress.model_fields)))
+        """The company's address, where it is the invited person's to correct, as far as it was entered."""
+        held = None if self.employee else self.customer.main_address
+        return held and PostalAddress(**held.model_dump(include=set(PostalAddress.model_fields)))
+
+    @property
+    def entered_by(self) -> str:
+        """Who has entered all that."""
+        return (self.invitation.created_by.name if self.employee else None) or self.store.display_name
+
+    @property
+    def entered(self) -> Mapping[str, str | None]:
+        """What the person may correct, by what a correction of it is called."""
+        person = {name: value for name, value in (("name", self.name), ("phone", self.phone)) if value}
+        if self.employee:
+            return person
+        held = self.address.model_dump() if self.address else dict.fromkeys(PostalAddress.model_fields)
+        return {"company": self.company, **person, **{f"address.{name}": value for name, value in held.items()}}
 
 
 def offer_reads(ask: Ask) -> list[Key]:
@@ -92,32 +141,43 @@ def offer_of(token: str, caller: CallerInfo) -> Offer:
     if reason:
         raise reason
     person = person_key(invitation.email)
-    place = member_id(store.id, person, invitation.customer_id)
+    place = invitation.member_id or member_id(store.id, person, invitation.customer_id)
     keys = customer_key(store.id, invitation.customer_id), ACCOUNT.key(person=person), member_key(place, store.id)
     caller.reader.fetch(keys)
     customer = caller.reader.find(keys[0], Customer)
+    member = caller.reader.find(keys[2], Member)
     if customer is None or not customer.active:
-        raise GoneError("invitation_revoked", "This invitation was withdrawn.")
-    return Offer(invitation, store, customer, caller.reader.find(keys[1], Account), caller.reader.find(keys[2], Member))
+        raise _withdrawn()
+    if invitation.kind == "employee" and (member is None or member.status == "revoked"):
+        raise _withdrawn()
+    if invitation.kind == "employee" and member and member.status == "active":
+        # The person has joined by the customer's own invitation meanwhile.
+        raise GoneError("invitation_used", "This invitation was accepted already. You can log in.")
+    return Offer(invitation, store, customer, caller.reader.find(keys[1], Account), member)
 
 
 def accept_offer(token: str, acceptance: Acceptance, caller: CallerInfo) -> SignedIn:
-    """Take an offer up and sign the person in. Calls: those of `offer_of`, the proof of the password, one transaction.
+    """Take an offer up and sign the person in.
 
+    Calls: those of `offer_of`, the proof of the password, what else is known of company and person, one transaction.
     Exactly one acceptance succeeds; every other one, then or later, raises `ConflictError` with `already_accepted`.
     """
-    with _explained(token, caller):
-        joining = _joining(offer_to_accept(token, caller), acceptance, caller)
-        return open_session(joining.tx, joining.account, joining.member, joining.offer.store, caller).commit(joining.tx)
+
+    def signing_in(joining: _Joining) -> SignedIn:
+        return open_session(joining.tx, joining.account, joining.member, joining.store, caller).commit(joining.tx)
+
+    return _taken_up(token, acceptance, caller, signing_in)
 
 
 def accept_offer_signed_out(token: str, acceptance: Acceptance, caller: CallerInfo) -> None:
     """Take an offer up like `accept_offer`, for whoever has nowhere to keep a session: the person logs in afterwards."""
-    with _explained(token, caller):
-        joining = _joining(offer_to_accept(token, caller), acceptance, caller)
+
+    def joining_only(joining: _Joining) -> None:
         if not joining.account.version:
             save_account(joining.tx, joining.account)
         joining.tx.commit()
+
+    _taken_up(token, acceptance, caller, joining_only)
 
 
 def offer_to_accept(token: str, caller: CallerInfo) -> Offer:
@@ -134,45 +194,58 @@ def store_behind(token: str, caller: CallerInfo) -> Store | None:
     return link and caller.reader.find(store_key(store_of(link.invitation_id)), Store)
 
 
-@contextmanager
-def _explained(token: str, caller: CallerInfo) -> Iterator[None]:
-    try:
-        yield
-    except (StaleError, ConflictError, UnauthenticatedError, ThrottledError):
-        # Somebody may have accepted while this was being decided: then that is the reason, whatever it tripped over.
-        caller.reader = Reader()
-        caller.reader.fetch(offer_reads_of(token))
-        offer_to_accept(token, caller)
-        raise
-
-
 class _Joining(NamedTuple):
     """An acceptance that is about to be written."""
 
-    offer: Offer
+    store: Store
     account: Account
     member: Member
     tx: Transaction
 
 
+def _taken_up[A](token: str, acceptance: Acceptance, caller: CallerInfo, write: Callable[[_Joining], A]) -> A:
+    """Write an acceptance. Whatever changes at that moment is overlooked, unless the person has seen it otherwise."""
+    offer = offer_to_accept(token, caller)
+    for _ in range(_ATTEMPTS):
+        try:
+            return write(_joining(offer, acceptance, caller))
+        except (StaleError, ConflictError, UnauthenticatedError, ThrottledError) as error:
+            # Somebody may have accepted while this was being decided: then that is the reason, whatever it tripped over.
+            caller.reader = Reader()
+            caller.reader.fetch(offer_reads_of(token))
+            seen, offer = offer.entered, offer_to_accept(token, caller)
+            if error.code not in _OVERTAKEN or offer.entered != seen:
+                raise
+    raise ConflictError("busy", "Others are changing the same thing just now. Try again.")
+
+
 def _joining(offer: Offer, acceptance: Acceptance, caller: CallerInfo) -> _Joining:
-    if offer.account is None and acceptance.name is None:
-        raise InvalidError(Fault("/name", "is required"))
-    name = acceptance.name or (offer.account.name if offer.account else "")
-    account = account_for(offer.invitation.email, name, acceptance.password, caller)
-    member = _member(offer, account, name, caller)
+    _check(offer, acceptance, caller)
+    account = _account(offer, acceptance, caller)
+    member = _member(offer, account, acceptance, caller)
     tx = caller.transaction(owner=store_owner(offer.store.id), party=member.party)
-    accepted = save_invitation(tx, accept(offer.invitation, by=member.id, at=caller.at))
-    customer = _as_the_person_says(offer.customer, acceptance)
-    if customer != offer.customer:
-        save_customer(tx, customer, before=offer.customer)
+    said = {name: getattr(acceptance, name) for name in ("company", "name", "phone") if getattr(acceptance, name)}
+    address = acceptance.address.model_dump() if acceptance.address else {}
+    edits = edits_of(offer.entered, {**said, **{f"address.{name}": value for name, value in address.items()}})
+    accepted = accept(offer.invitation, by=member.id, at=caller.at, edits=edits)
+    customer = offer.customer
+    if offer.employee:
+        require_active(tx, customer.store_id, customer.id)
+    else:
+        customer = _as_the_person_says(customer, acceptance)
+        accepted, customer = _made_known(tx, accepted, customer, account, offer, caller)
+        if customer != offer.customer:
+            save_customer(tx, customer, before=offer.customer)
+    save_invitation(tx, accepted, before=offer.invitation)
     member = save_member(tx, member)
+    note_administrator(tx, member)
     save_membership(tx, member, customer_name=customer.name)
-    forget_failures(tx, member.person)
+    if acceptance.password is not None:
+        forget_failures(tx, member.person)
     tx.announce(WelcomeMail(store_id=offer.store.id, member_id=member.id))
-    corrected = [part for part in ("company", "address") if getattr(acceptance, part) is not None]
-    tx.audit("invitation:accepted", accepted.id, customer_id=customer.id, corrected=corrected)
-    return _Joining(offer, account, member, tx)
+    told = [edit.model_dump() for edit in edits]
+    tx.audit("invitation:accepted", accepted.id, customer_id=customer.id, edits=told)
+    return _Joining(offer.store, account, member, tx)
 
 
 def renew_offer(token: str, caller: CallerInfo) -> None:
@@ -181,9 +254,10 @@ def renew_offer(token: str, caller: CallerInfo) -> None:
         _, invitation, store = _followed(token, caller)
         store.must_be_open()
         lifetime = timedelta(days=store.invitation_days)
-        renewed = resend(invitation, at=caller.at, lifetime=lifetime, pause=RENEWAL_PAUSE)
+        renewed = renew(invitation, at=caller.at, lifetime=lifetime)
         tx = caller.transaction(owner=store_owner(store.id))
-        save_invitation(tx, renewed)
+        save_invitation(tx, renewed, before=invitation)
+        count_against(tx, store.id, RESENT_TO_ADDRESS, person_key(invitation.email))
         tx.announce(mail_of(renewed, renewed=True))
         tx.audit("invitation:renewed", renewed.id)
         tx.commit()
@@ -208,24 +282,101 @@ def _already_accepted() -> ConflictError:
     return ConflictError("already_accepted", "This invitation was accepted already. You can log in.")
 
 
-def _member(offer: Offer, account: Account, name: str, caller: CallerInfo) -> Member:
-    """Return the person's place with the customer: a new one, or the one that was taken away before."""
-    if offer.member:
-        return offer.member.model_copy(update={"status": "active", "name": name, "joined_at": caller.at})
-    return Member(
-        id=member_id(offer.store.id, account.person, offer.customer.id),
-        store_id=offer.store.id,
-        person=account.person,
-        role=Role.BUYER,
-        name=name,
-        email=account.email,
-        customer_id=offer.customer.id,
-        employee_role="admin",
-        joined_at=caller.at,
-    )
+def _withdrawn() -> GoneError:
+    return GoneError("invitation_revoked", "This invitation was withdrawn.")
+
+
+def _check(offer: Offer, acceptance: Acceptance, caller: CallerInfo) -> None:
+    """Raise `InvalidError` for what is missing or not the person's to say, `ConflictError` for whom it is not meant."""
+    account = caller.signed_in_as
+    if account and account.person != person_key(offer.invitation.email):
+        invited, own = masked(offer.invitation.email), masked(account.email)
+        detail = f"This invitation is for {invited}, and you are signed in as {account.name} ({own}). Nothing has changed."
+        raise ConflictError("wrong_account", detail, invited=invited, signed_in_as=own)
+    faults = []
+    if offer.employee:
+        theirs = "is not yours to correct: only the customer's own invitation may"
+        faults += [Fault(f"/{part}", theirs) for part in ("company", "address") if getattr(acceptance, part) is not None]
+    if not (acceptance.name or offer.name or offer.account):
+        faults.append(Fault("/name", "is required"))
+    if acceptance.password is None and account is None:
+        faults.append(Fault("/password", "is required"))
+    if faults:
+        raise InvalidError(*faults)
+
+
+def _account(offer: Offer, acceptance: Acceptance, caller: CallerInfo) -> Account:
+    """Return the person's account: the one it is signed in to, the one it knows the password of, or a new one."""
+    if acceptance.password is None and caller.signed_in_as:
+        return caller.signed_in_as
+    email = offer.invitation.email
+    try:
+        return account_for(email, acceptance.name or offer.name or "", acceptance.password or "", caller)
+    except UnauthenticatedError as error:
+        raise UnauthenticatedError(error.code, f"This is not the password of the account {masked(email)}.") from error
+
+
+def _member(offer: Offer, account: Account, acceptance: Acceptance, caller: CallerInfo) -> Member:
+    """Return the person's place with the customer: a new one, the one that awaits it, or that was taken away before.
+
+    The customer's own invitation makes its person an administrator. Sessions of a place that is held already go on.
+    """
+    held = offer.member
+    if held is None:
+        held = Member(
+            id=member_id(offer.store.id, account.person, offer.customer.id),
+            store_id=offer.store.id,
+            person=account.person,
+            role=Role.BUYER,
+            name=account.name,
+            email=account.email,
+            customer_id=offer.customer.id,
+            status="pending",
+        )
+    joined = held.status == "active"
+    change = {
+        "status": "active",
+        "name": acceptance.name or (held.name if joined else account.name),
+        "phone": acceptance.phone or held.phone,
+        "joined_at": held.joined_at if joined else caller.at,
+        "employee_role": held.employee_role if offer.employee else "admin",
+    }
+    return held.model_copy(update=change)
 
 
 def _as_the_person_says(customer: Customer, acceptance: Acceptance) -> Customer:
     if acceptance.company:
         customer = customer.model_copy(update={"name": acceptance.company})
+    if acceptance.name and customer.contact_name:
+        customer = customer.model_copy(update={"contact_name": acceptance.name})
     return with_address(customer, acceptance.address, new_id()) if acceptance.address else customer
+
+
+def _made_known(
+    tx: Transaction, accepted: Invitation, customer: Customer, account: Account, offer: Offer, caller: CallerInfo
+) -> tuple[Invitation, Customer]:
+    """Note the company in the directory, and what the store learns of it: which company it is, and the contact's address.
+
+    Neither is noted with the customer where another one of the store has it. An invitation that the person was sent as an
+    employee is settled by this one.
+    """
+    store, person = offer.store.id, account.person
+    company_id = customer.company_id or fingerprint(signing_key(), "company", person, folded(customer.name))
+    company, known, taken = company_key(company_id), company_claim(store, company_id), email_claim(store, person)
+    told = offer.member.invitation if offer.member and offer.member.status == "pending" else None
+    other = [invitation_key(store, told.id)] if told else []
+    read = caller.reader
+    read.fetch([company, known, taken, *other])
+    for pending in filter(None, (read.find(key, Invitation) for key in other)):
+        save_invitation(tx, accept(pending, by=accepted.accepted_by or "", at=caller.at), before=pending)
+    if customer.kind == "b2b":
+        before = read.find(company, Company)
+        entry = confirmed(customer, company_id=company_id, contact=account, before=before, at=caller.at)
+        if entry:
+            save_company(tx, entry, before=before)
+        if read.record(known) is None:
+            customer = customer.model_copy(update={"company_id": company_id})
+    if accepted.private and read.record(taken) is None:
+        customer = customer.model_copy(update={"email": accepted.email})
+        accepted = accepted.model_copy(update={"private": False})
+    return accepted, customer

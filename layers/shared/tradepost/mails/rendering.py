@@ -1,4 +1,4 @@
-"""Mails in words: Liquid templates, which stores may come to edit, in HTML and plain text with the same content.
+"""Mails in words: Liquid templates, ours or a store's own, in HTML and plain text with the same content.
 
 HTML is escaped by default, an unknown variable or filter is an error, and a template can neither loop nor write without
 end. Mail programs drop style sheets, so the styles of plain tags are written into them.
@@ -11,11 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
-from liquid import DictLoader, Environment, StrictUndefined
+from liquid import CachingDictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from tradepost.domain.colours import DARK_SURFACE, LIGHT_SURFACE, palette
-from tradepost.mails.values import PRODUCT, TEMPLATES, StoreLook
+from tradepost.domain.colours import DARK_SURFACE, LIGHT_SURFACE, Palette, palette
+from tradepost.domain.email_templates import TemplateText
+from tradepost.mails.sandbox import PARTS, Mistake, TemplateError, line_at, render
+from tradepost.mails.values import PRODUCT, TEMPLATES, StoreLook, offered
+
+MAX_SUBJECT: Final = 900
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 _SECTION: Final = re.compile(r"^=== (\w+) ===\n", re.MULTILINE)
@@ -37,6 +41,9 @@ _STYLES: Final = {
     "td": _CELL,
     'td class="right"': f"{_CELL};padding-left:12px;text-align:right;white-space:nowrap",
 }
+_PLAIN_TAGS: Final = ("h1", "h2", "p", "ul", "ol", "li", "br", "hr", "strong", "em", "b", "i", "u", "bdi")
+_PLAIN_TAG: Final = re.compile(rf'</?(?:{"|".join(_PLAIN_TAGS)})(?: class="(?:small|note)")? ?/?>')
+_LIQUID: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _CONTROLS: Final = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -49,10 +56,24 @@ class MailText(NamedTuple):
 
 
 class _Source(NamedTuple):
+    """A template's parts. The endings are ours whatever a store says above them."""
+
     subject: str
     preheader: str
     html: str
     text: str
+    html_ending: str = ""
+    text_ending: str = ""
+
+
+class BrokenTemplateError(Exception):
+    """A store's own template that no mail can be written with; it says nothing of what was to be written."""
+
+    def __init__(self, part: str, mistake: Mistake) -> None:
+        """Say which of its parts is wrong, and how."""
+        super().__init__(f"{part}, {mistake}")
+        self.part = part
+        self.mistake = mistake
 
 
 class _Limited(Environment):
@@ -63,30 +84,79 @@ class _Limited(Environment):
     local_namespace_limit: ClassVar[int | None] = 200_000
 
 
-def render_mail(name: str, values: Mapping[str, Any]) -> MailText:
-    """Put a mail into words. `values` are those of `tradepost.mails.values`.
+def render_mail(name: str, values: Mapping[str, Any], own: TemplateText | None = None) -> MailText:
+    """Put a mail into words: a store's `own` ones, or the default's. `values` are those of `tradepost.mails.values`.
 
-    Raises `KeyError` for an unknown mail, `ValidationError` for values that are missing or not the mail's, and `LiquidError`
-    for a template that asks for what is not there.
+    Raises `KeyError` for an unknown mail, `ValidationError` for values that are missing or not the mail's,
+    `BrokenTemplateError` for own words that cannot be used, and `LiquidError` for what cannot be used otherwise.
     """
-    known = TEMPLATES[name].model_validate(values).model_dump()
+    known = TEMPLATES[name].values.model_validate(values).model_dump()
     source = _source(name)
     store = known.get("store") or StoreLook(name=PRODUCT).model_dump()
-    light, dark = palette(store["colour"], LIGHT_SURFACE), palette(store["colour"], DARK_SURFACE)
-    given = {**known, "look": light._asdict(), "dark": dark._asdict()}
-    subject = _one_line(_text().from_string(source.subject).render(given))
-    frame = {
-        **given,
-        "store": store,
-        "product": PRODUCT,
-        "personal": "store" not in known,
-        "subject": subject,
-        "preheader": _one_line(_text().from_string(source.preheader).render(given)),
-    }
-    styled = _with_styles(_html().from_string(source.html).render(given), light.accent)
-    html = _html().get_template("layout").render(frame, content=Markup(styled))  # noqa: S704  # rendered with escaping
-    text = _text().get_template("layout").render(frame, content=_text().from_string(source.text).render(given).strip())
-    return MailText(subject, html, _BLANK_LINES.sub("\n\n", text).strip() + "\n")
+    light, dark = _palettes(store)
+    given = {**known, "look": light._asdict()}
+    if own:
+        subject, html, text = (own_part(name, part, written, known) for part, written in own.model_dump().items())
+        preheader = ""
+    else:
+        subject, preheader = _one_line(_in_text(source.subject, given)), _one_line(_in_text(source.preheader, given))
+        html, text = _in_html(source.html, given), _in_text(source.text, given)
+    frame = {**given, "store": store, "dark": dark._asdict(), "product": PRODUCT, "personal": not known.get("store")}
+    frame |= {"subject": subject, "preheader": preheader}
+    styled = _with_styles(f"{html}\n{_in_html(source.html_ending, given)}", light.accent)
+    whole = _html().get_template("layout").render(frame, content=Markup(styled))  # noqa: S704  # rendered with escaping
+    worded = f"{text.strip()}\n\n{_in_text(source.text_ending, given)}".strip()
+    text = _text().get_template("layout").render(frame, content=worded)
+    return MailText(subject, whole, _BLANK_LINES.sub("\n\n", text).strip() + "\n")
+
+
+def own_part(name: str, part: str, source: str, values: Mapping[str, Any]) -> str:
+    """Return what one part of a store's own template says. Raises `BrokenTemplateError`, whatever is wrong with it."""
+    given = offered(name, {**values, "look": _palettes(values["store"])[0]._asdict()})
+    try:
+        said = render(source, given, escaped=part == "html", parts=PART_SOURCES["html" if part == "html" else "text"])
+    except TemplateError as error:
+        raise BrokenTemplateError(part, error.mistake) from error
+    if part == "subject":
+        said = _one_line(said)
+        if len(said) > MAX_SUBJECT:
+            raise BrokenTemplateError(part, Mistake(f"becomes longer than {MAX_SUBJECT} characters"))
+    if not said.strip():
+        raise BrokenTemplateError(part, Mistake("says nothing"))
+    if part == "html" and TEMPLATES[name].withheld:
+        must_be_plain(said)
+    return said
+
+
+def must_be_plain(html: str, *, is_source: bool = False) -> None:
+    """Refuse HTML that could carry away what stands below it: in an address, in a style, or in a tag that is left open.
+
+    Raises `BrokenTemplateError` for every tag but the plainest, and for any attribute.
+    """
+    shown = _LIQUID.sub(lambda tag: "\n" * tag[0].count("\n"), html) if is_source else html
+    for opening in re.finditer("<", shown):
+        if _PLAIN_TAG.match(shown, opening.start()) is None:
+            line = line_at(shown, opening.start()) if is_source else None
+            told = "this mail is for one person alone, so that only plain tags without attributes can be used: "
+            raise BrokenTemplateError("html", Mistake(f"{told}{', '.join(_PLAIN_TAGS)}", line))
+
+
+def default_text(name: str) -> TemplateText:
+    """Return a mail's default template, as far as a store can have its own. Raises `KeyError` for an unknown one."""
+    source = _source(name)
+    return TemplateText(subject=source.subject.strip(), html=source.html, text=source.text)
+
+
+def _palettes(store: Mapping[str, Any]) -> tuple[Palette, Palette]:
+    return palette(store["colour"], LIGHT_SURFACE), palette(store["colour"], DARK_SURFACE)
+
+
+def _in_html(source: str, given: Mapping[str, Any]) -> str:
+    return _html().from_string(source).render(given)
+
+
+def _in_text(source: str, given: Mapping[str, Any]) -> str:
+    return _text().from_string(source).render(given)
 
 
 def _one_line(text: str) -> str:
@@ -110,12 +180,14 @@ def _text() -> Environment:
     return _Limited(undefined=StrictUndefined, loader=_loader("text"))
 
 
-def _loader(part: str) -> DictLoader:
-    return DictLoader({name: _sections(name)[part] for name in ("layout", "button", "order")})
+def _loader(part: str) -> CachingDictLoader:
+    return CachingDictLoader({"layout": _sections("layout")[part], **PART_SOURCES[part]})
 
 
 @cache
 def _source(name: str) -> _Source:
+    if name not in TEMPLATES:
+        raise KeyError(name)
     return _Source(**_sections(name))
 
 
@@ -123,3 +195,7 @@ def _sections(name: str) -> dict[str, str]:
     """Read a template's file: its parts stand under one another, so that they are changed together."""
     _, *parts = _SECTION.split((_FOLDER / f"{name}.liquid").read_text(encoding="utf-8"))
     return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+PART_SOURCES: Final = {kind: {name: _sections(name)[kind] for name in PARTS} for kind in ("html", "text")}
+"""What `render` puts into HTML and into plain text."""

@@ -1,16 +1,7 @@
 """What each mail knows, as a typed description of its template's variables, and how that is taken from the domain.
 
-A template sees these values and nothing else; all of them are shown as they are, so money and times arrive in words.
-
-| template | variables |
-|---|---|
-| `invitation`, `invitation_renewed` | `store`, `company`, `email`, `link`, `expires_on`, `expires_at` |
-| `welcome` | `store`, `name`, `company`, `email`, `login_url` |
-| `password_reset` | `name`, `email`, `link`, `expires_at` |
-| `password_changed` | `name`, `email`, `changed_at` |
-| `order_placed`, `order_confirmed`, `order_shipped`, `order_cancelled` | `store`, `name`, `company`, `login_url`, `order` |
-
-Those that end in `?` in `variables_of` may be missing, which a template asks for with `{% if %}`.
+A template sees these values and nothing else; all of them are shown as they are, so money and times arrive in words. What
+may be missing is None then, which a template asks for with `{% if %}`. The examples are what previews are filled with.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,6 +16,9 @@ from tradepost.domain.people import RESET_LIFETIME
 from tradepost.domain.values import HexColour, Value
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from tradepost.domain.customers import Customer
     from tradepost.domain.invitations import Invitation
     from tradepost.domain.orders import Order
     from tradepost.domain.people import Account, Member
@@ -35,146 +29,255 @@ PRODUCT: Final = "Tradepost"
 type Values = dict[str, Any]
 
 
+def _told(description: str, *examples: object) -> Any:
+    """Describe a variable and give an example of it; of what comes in several, one for each."""
+    return Field(description=description, examples=list(examples))
+
+
 class StoreLook(Value):
     """The store as a mail shows it."""
 
-    name: Annotated[str, Field(description="The store's name as customers read it.")]
-    colour: Annotated[HexColour, Field(description="The store's colour.")] = DEFAULT_COLOUR
-    logo_url: Annotated[str | None, Field(description="Where the store's logo is.")] = None
-    reply_to: Annotated[str | None, Field(description="The address that answers go to.")] = None
+    name: Annotated[str, _told("The store's name as customers read it.", "Lumen Trading")]
+    colour: Annotated[HexColour, _told("The store's colour.", DEFAULT_COLOUR)] = DEFAULT_COLOUR
+    logo_url: Annotated[str | None, _told("Where the store's logo is.", "https://cdn.example.com/logo.png")] = None
+    reply_to: Annotated[str | None, _told("The address that answers go to.", "sales@lumen.example")] = None
+
+
+PersonsName = Annotated[str, _told("The person who is written to.", "Ida Holm")]
+Company = Annotated[str, _told("The customer's company.", "Corner Café Ltd")]
+Address = Annotated[str, _told("The address that the mail goes to.", "ida@corner-cafe.example")]
+LogInUrl = Annotated[str | None, _told("Where to log in, if the store has its own address.", "https://order.lumen.example/")]
+LastDay = Annotated[str, _told("The last day of the link.", "6 December 2026")]
+EndOfLink = Annotated[str, _told("The end of the link, to the minute.", "6 December 2026, 14:30\u00a0CET")]
 
 
 class InvitationValues(Value):
-    """An invitation, when it is first sent and when its link was asked for again."""
+    """A customer's invitation, and an invitation whose link was asked for again."""
 
     store: StoreLook
-    company: Annotated[str, Field(description="The invited customer.")]
-    email: Annotated[str, Field(description="The invited e-mail address.")]
-    link: Annotated[str, Field(description="The link that accepts the invitation.")]
-    expires_on: Annotated[str, Field(description="The last day of the link: 6 December 2026.")]
-    expires_at: Annotated[str, Field(description="The end of the link: 6 December 2026, 14:30 CET.")]
+    name: Annotated[str | None, _told("The person who is written to.", "Ida Holm")] = None
+    company: Company
+    email: Address
+    link: Annotated[str, _told("The link that accepts the invitation.", "https://portal.example.com/i/a-sample")]
+    expires_on: LastDay
+    expires_at: EndOfLink
+
+
+class EmployeeInvitationValues(InvitationValues):
+    """The invitation of somebody who is to buy for a customer."""
+
+    name: PersonsName
+    invited_by: Annotated[str | None, _told("Who invites, by name.", "Ola Nordmann")] = None
+
+
+class SalesRepInvitationValues(Value):
+    """The invitation of somebody who is to sell for the store."""
+
+    store: StoreLook
+    name: PersonsName
+    email: Address
+    link: Annotated[str, _told("The link that accepts the invitation.", "https://portal.example.com/i/a-sample")]
+    expires_on: LastDay
+    expires_at: EndOfLink
 
 
 class WelcomeValues(Value):
     """A new member of a store."""
 
     store: StoreLook
-    name: Annotated[str, Field(description="The new member.")]
-    company: Annotated[str, Field(description="The customer that the member buys for.")]
-    email: Annotated[str, Field(description="The address to log in with.")]
-    login_url: Annotated[str | None, Field(description="Where to log in, if the store has its own address.")] = None
+    name: PersonsName
+    company: Company
+    email: Address
+    login_url: LogInUrl = None
 
 
 class PasswordResetValues(Value):
-    """A request to replace a password that was forgotten."""
+    """A request to replace a password that was forgotten. A person may belong to no store, or to several."""
 
-    name: Annotated[str, Field(description="The person.")]
-    email: Annotated[str, Field(description="The person's address.")]
-    link: Annotated[str, Field(description="The link that leads to a new password.")]
-    expires_at: Annotated[str, Field(description="The end of the link: 6 December 2026, 14:30 UTC.")]
+    store: StoreLook | None = None
+    name: PersonsName
+    email: Address
+    link: Annotated[str, _told("The link that leads to a new password.", "https://portal.example.com/r/a-sample")]
+    expires_at: EndOfLink
 
 
 class PasswordChangedValues(Value):
     """A password that was changed."""
 
-    name: Annotated[str, Field(description="The person.")]
-    email: Annotated[str, Field(description="The person's address.")]
-    changed_at: Annotated[str, Field(description="When it was changed: 6 December 2026, 14:30 UTC.")]
+    store: StoreLook | None = None
+    name: PersonsName
+    email: Address
+    changed_at: Annotated[str, _told("When it was changed, to the minute.", "6 December 2026, 14:30\u00a0CET")]
 
 
 class OrderLineValues(Value):
     """One line of an order."""
 
-    product_number: str
-    name: str
-    quantity: int
-    unit_price: Annotated[str, Field(description="The price of one: EUR 12.50.")]
-    total: Annotated[str, Field(description="The price of all of them: EUR 25.00.")]
+    product_number: Annotated[str, _told("The product's number.", "LMP-001", "LMP-014")]
+    name: Annotated[str, _told("The product's name.", "Lamp Fjord", "Lamp Skerry")]
+    quantity: Annotated[int, _told("How many of it.", 12, 3)]
+    unit_price: Annotated[str, _told("The price of one.", "EUR\u00a018.50", "EUR\u00a025.00")]
+    total: Annotated[str, _told("The price of all of them.", "EUR\u00a0222.00", "EUR\u00a075.00")]
+
+
+AddressLines = Annotated[
+    tuple[str, ...], _told("The lines of the address.", ("Corner Café Ltd", "Ida Holm", "Harbour Street 5", "20457 Hamburg"))
+]
 
 
 class OrderContents(Value):
     """An order as the buyer reads it."""
 
-    number: str
-    placed_at: Annotated[str, Field(description="When it was placed: 6 December 2026, 14:30 CET.")]
+    number: Annotated[str, _told("The order's number.", "O-7Q4K9D")]
+    placed_at: Annotated[str, _told("When it was placed, to the minute.", "6 December 2026, 14:30\u00a0CET")]
     lines: tuple[OrderLineValues, ...]
-    subtotal: str
-    shipping_cost: str
-    tax: Annotated[str | None, Field(description="Missing where none is charged.")] = None
-    total: str
-    shipping_method: str | None = None
-    payment_method: str | None = None
-    billing_address: Annotated[tuple[str, ...], Field(description="The lines of the address.")]
-    shipping_address: Annotated[tuple[str, ...], Field(description="The lines of the address.")]
-    note: Annotated[str | None, Field(description="What was noted with the last step.")] = None
+    subtotal: Annotated[str, _told("The price of all lines.", "EUR\u00a0297.00")]
+    shipping_cost: Annotated[str, _told("What shipping costs.", "EUR\u00a05.90")]
+    tax: Annotated[str | None, _told("The tax; missing where none is charged.", "EUR\u00a057.55")] = None
+    total: Annotated[str, _told("What is to be paid.", "EUR\u00a0360.45")]
+    shipping_method: Annotated[str | None, _told("How it is shipped.", "Parcel")] = None
+    payment_method: Annotated[str | None, _told("How it is paid.", "Invoice, 30 days")] = None
+    billing_address: AddressLines
+    shipping_address: AddressLines
+    note: Annotated[str | None, _told("What was noted with the last step.", "The second parcel follows on Monday.")] = None
 
 
 class OrderValues(Value):
     """An order, and what became of it."""
 
     store: StoreLook
-    name: Annotated[str, Field(description="The buyer.")]
-    company: Annotated[str, Field(description="The customer.")]
-    login_url: Annotated[str | None, Field(description="Where to log in, if the store has its own address.")] = None
+    name: PersonsName
+    company: Company
+    login_url: LogInUrl = None
     order: OrderContents
 
 
-TEMPLATES: Final[Mapping[str, type[Value]]] = {
-    "invitation": InvitationValues,
-    "invitation_renewed": InvitationValues,
-    "welcome": WelcomeValues,
-    "password_reset": PasswordResetValues,
-    "password_changed": PasswordChangedValues,
-    "order_placed": OrderValues,
-    "order_confirmed": OrderValues,
-    "order_shipped": OrderValues,
-    "order_cancelled": OrderValues,
+class ResellerConfirmationValues(Value):
+    """An enrolment as a reseller, which its address has yet to confirm."""
+
+    store: StoreLook
+    name: PersonsName
+    company: Company
+    email: Address
+    link: Annotated[str, _told("The link that confirms the enrolment.", "https://portal.example.com/e/a-sample")]
+    expires_on: LastDay
+    expires_at: EndOfLink
+
+
+class ResellerDecisionValues(Value):
+    """What the store decided about an enrolment as a reseller."""
+
+    store: StoreLook
+    name: PersonsName
+    company: Company
+    email: Address
+    login_url: LogInUrl = None
+    note: Annotated[str | None, _told("What the store has to say about it.", "We look forward to working with you.")] = None
+
+
+class MailTemplate(NamedTuple):
+    """One kind of mail: what it knows, and when it is sent.
+
+    What is `withheld` is for the person alone: we say it ourselves below a store's own words, which are then plain, so that
+    they cannot carry it anywhere.
+    """
+
+    values: type[Value]
+    purpose: str
+    withheld: frozenset[str] = frozenset()
+
+
+# One password opens all of a person's stores: none of them may get hold of the link that replaces it.
+TEMPLATES: Final[Mapping[str, MailTemplate]] = {
+    "invitation": MailTemplate(InvitationValues, "Invites a customer, with the link to accept."),
+    "employee_invitation": MailTemplate(EmployeeInvitationValues, "Invites a customer's employee, with the link to accept."),
+    "sales_rep_invitation": MailTemplate(SalesRepInvitationValues, "Invites a sales rep, with the link to accept."),
+    "invitation_renewed": MailTemplate(InvitationValues, "Brings a new link to somebody who asked for one."),
+    "welcome": MailTemplate(WelcomeValues, "Tells a new member where to log in."),
+    "password_reset": MailTemplate(
+        PasswordResetValues, "Brings the link that replaces a forgotten password.", withheld=frozenset({"link"})
+    ),
+    "password_changed": MailTemplate(PasswordChangedValues, "Tells a person that the password was changed."),
+    "order_placed": MailTemplate(OrderValues, "Says that an order has arrived."),
+    "order_confirmed": MailTemplate(OrderValues, "Says that an order is confirmed."),
+    "order_shipped": MailTemplate(OrderValues, "Says that an order has been shipped."),
+    "order_cancelled": MailTemplate(OrderValues, "Says that an order was cancelled."),
+    "reseller_confirmation": MailTemplate(ResellerConfirmationValues, "Asks a new reseller to confirm its address."),
+    "reseller_approved": MailTemplate(ResellerDecisionValues, "Tells a reseller that it was approved."),
+    "reseller_denied": MailTemplate(ResellerDecisionValues, "Tells a reseller that it was not approved."),
 }
 
 
 class Variable(NamedTuple):
-    """A variable that a template may use: its path, as `order.lines[].name` or `store.logo_url?`, and what it means."""
+    """A variable that a store's own template may use: its path, such as `order.lines[].name`, and what it means."""
 
     path: str
+    optional: bool
     meaning: str
+    example: object
 
 
 def variables_of(template: str) -> list[Variable]:
-    """Describe every variable of a template. Raises `KeyError` for an unknown template."""
-    return list(_described(TEMPLATES[template], ""))
+    """Describe every variable that a store's own template may use. Raises `KeyError` for an unknown template."""
+    mail = TEMPLATES[template]
+    return [variable for variable in _described(mail.values, "") if variable.path not in mail.withheld]
 
 
-def invitation_values(store: "Store", invitation: "Invitation", *, company: str, link: str) -> Values:
-    """Return what an invitation's mail knows."""
-    values = InvitationValues(
-        store=_look(store),
-        company=company,
-        email=invitation.email,
-        link=link,
-        expires_on=display_date(invitation.expires_at, store.time_zone),
-        expires_at=display_time(invitation.expires_at, store.time_zone),
-    )
+def sample_values(template: str, *, store: StoreLook | None = None, minimal: bool = False) -> Values:
+    """Return values to try a template with, for a certain store if one is given. `minimal` ones lack what may be missing."""
+    values = _sample(TEMPLATES[template].values, minimal=minimal)
+    return {**values, "store": store.model_dump()} if store else values
+
+
+def offered(template: str, values: Values) -> Values:
+    """Return what a store's own template gets of a mail's values."""
+    withheld = TEMPLATES[template].withheld
+    return {name: value for name, value in values.items() if name not in withheld}
+
+
+def invitation_values(store: "Store", invitation: "Invitation", customer: "Customer", *, link: str) -> Values:
+    """Return what the mail of a customer's invitation knows, or that of a link that was asked for again."""
+    name = invitation.name if invitation.member_id else customer.contact_name
+    values = InvitationValues(name=name or None, **_of_invitation(store, invitation, customer, link))
+    return values.model_dump()
+
+
+def employee_invitation_values(store: "Store", invitation: "Invitation", customer: "Customer", *, link: str) -> Values:
+    """Return what the mail of an employee's invitation knows."""
+    told = _of_invitation(store, invitation, customer, link)
+    values = EmployeeInvitationValues(name=invitation.name, invited_by=invitation.created_by.name, **told)
     return values.model_dump()
 
 
 def welcome_values(store: "Store", member: "Member", *, company: str) -> Values:
     """Return what a new member's mail knows."""
     values = WelcomeValues(
-        store=_look(store), name=member.name, company=company, email=member.email, login_url=login_url(store)
+        store=look_of(store), name=member.name, company=company, email=member.email, login_url=login_url(store)
     )
     return values.model_dump()
 
 
-def password_reset_values(account: "Account", *, link: str, requested_at: datetime) -> Values:
-    """Return what the mail with a reset link knows. A person belongs to no store, so its times are UTC."""
-    expires_at = display_time(requested_at + RESET_LIFETIME, "UTC")
-    return PasswordResetValues(name=account.name, email=account.email, link=link, expires_at=expires_at).model_dump()
+def password_reset_values(account: "Account", store: "Store | None", *, link: str, requested_at: datetime) -> Values:
+    """Return what the mail with a reset link knows; its times are UTC unless a store says otherwise."""
+    values = PasswordResetValues(
+        store=look_of(store) if store else None,
+        name=account.name,
+        email=account.email,
+        link=link,
+        expires_at=display_time(requested_at + RESET_LIFETIME, store.time_zone if store else "UTC"),
+    )
+    return values.model_dump()
 
 
-def password_changed_values(account: "Account", *, changed_at: datetime) -> Values:
-    """Return what the mail about a changed password knows."""
-    told = display_time(changed_at, "UTC")
-    return PasswordChangedValues(name=account.name, email=account.email, changed_at=told).model_dump()
+def password_changed_values(account: "Account", store: "Store | None", *, changed_at: datetime) -> Values:
+    """Return what the mail about a changed password knows; its times are UTC unless a store says otherwise."""
+    values = PasswordChangedValues(
+        store=look_of(store) if store else None,
+        name=account.name,
+        email=account.email,
+        changed_at=display_time(changed_at, store.time_zone if store else "UTC"),
+    )
+    return values.model_dump()
 
 
 def order_values(store: "Store", order: "Order", *, event: str, name: str, company: str) -> Values:
@@ -207,7 +310,7 @@ def order_values(store: "Store", order: "Order", *, event: str, name: str, compa
         shipping_address=tuple(address_lines(order.shipping_address)),
         note=notes[-1] if notes else None,
     )
-    values = OrderValues(store=_look(store), name=name, company=company, login_url=login_url(store), order=contents)
+    values = OrderValues(store=look_of(store), name=name, company=company, login_url=login_url(store), order=contents)
     return values.model_dump()
 
 
@@ -216,7 +319,8 @@ def login_url(store: "Store") -> str | None:
     return f"https://{store.domain}/" if store.domain else None
 
 
-def _look(store: "Store") -> StoreLook:
+def look_of(store: "Store") -> StoreLook:
+    """Return a store as its mails show it."""
     branding = store.branding
     return StoreLook(
         name=store.display_name,
@@ -226,13 +330,56 @@ def _look(store: "Store") -> StoreLook:
     )
 
 
+def _of_invitation(store: "Store", invitation: "Invitation", customer: "Customer", link: str) -> Values:
+    return {
+        "store": look_of(store),
+        "company": customer.name,
+        "email": invitation.email,
+        "link": link,
+        "expires_on": display_date(invitation.expires_at, store.time_zone),
+        "expires_at": display_time(invitation.expires_at, store.time_zone),
+    }
+
+
+class _Part(NamedTuple):
+    """A variable that holds others, or several of the kind."""
+
+    model: type[BaseModel]
+    several: bool
+
+
+def _part(field: "FieldInfo") -> _Part | None:
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return _Part(kind, several=str(field.annotation).startswith("tuple"))
+    return None
+
+
+def _may_be_missing(field: "FieldInfo") -> bool:
+    return not field.is_required() and field.default is None
+
+
 def _described(model: type[BaseModel], prefix: str) -> Iterator[Variable]:
     for name, field in model.model_fields.items():
-        kinds = (field.annotation, *get_args(field.annotation))
-        nested = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        several = "[]" if field.annotation is not nested and str(field.annotation).startswith("tuple") else ""
-        path = f"{prefix}{name}{several}{'' if field.is_required() else '?'}"
-        if nested:
-            yield from _described(nested, f"{prefix}{name}{several}.")
+        part = _part(field)
+        if part:
+            yield from _described(part.model, f"{prefix}{name}{'[]' if part.several else ''}.")
         else:
-            yield Variable(path, field.description or "")
+            example = (field.examples or [""])[0]
+            several = "[]" if isinstance(example, tuple) else ""
+            shown = example[0] if isinstance(example, tuple) else example
+            yield Variable(f"{prefix}{name}{several}", _may_be_missing(field), field.description or "", shown)
+
+
+def _sample(model: type[BaseModel], *, minimal: bool, number: int = 0) -> Values:
+    values: Values = {}
+    for name, field in model.model_fields.items():
+        part = _part(field)
+        if part:
+            each = [_sample(part.model, minimal=minimal, number=index) for index in range(2 if part.several else 1)]
+            values[name] = tuple(each) if part.several else each[0]
+        elif minimal and _may_be_missing(field):
+            values[name] = None
+        else:
+            values[name] = (field.examples or [""])[number]
+    return values

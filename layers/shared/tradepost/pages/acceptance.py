@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from markupsafe import Markup
 from pydantic import ValidationError
 
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.passwords import MAX_LENGTH, MIN_LENGTH, check_password
 from tradepost.http.invitation_links import Acceptance, Offer
 from tradepost.pages.forms import Field, faults_of
+from tradepost.pages.rendering import bdi
 
 PASSWORD_HINT: Final = (
     f"{MIN_LENGTH} to {MAX_LENGTH} characters. A few words that have nothing to do with each other are a good one."
@@ -23,9 +25,14 @@ _ADDRESS: Final = {
 
 
 def company_fields(offer: Offer, typed: Mapping[str, str]) -> list[Field]:
-    """Return the fields that the store has filled in: as they were typed, or else as they were entered."""
+    """Return the fields that the store has filled in: as they were typed, or else as they were entered.
+
+    An employee has none of them: the company is not its to correct.
+    """
+    if offer.company is None:
+        return []
     held = offer.address
-    company = Field("company", "Company", autocomplete="organization", value=offer.customer.name, given=True)
+    company = Field("company", "Company", autocomplete="organization", value=offer.company, given=True)
     entered = held.model_dump() if held else {}
     address = [
         Field(
@@ -68,23 +75,30 @@ def person_fields(offer: Offer, typed: Mapping[str, str]) -> list[Field]:
             max_length=1000,
         )
         return [email, own]
-    name = Field("name", "Your name", value=typed.get("name", ""), autocomplete="name")
+    entered = Markup("Entered by {}. Change it if it is not right.").format(bdi(offer.entered_by))
+    name = Field("name", "Your name", value=offer.name or "", autocomplete="name", hint=entered if offer.name else "")
+    phone = Field(
+        "phone",
+        "Telephone",
+        value=offer.phone or "",
+        kind="tel",
+        autocomplete="tel",
+        hint=entered if offer.phone else "",
+        required=False,
+    )
+    about = [field._replace(value=typed.get(field.name, field.value)) for field in (name, phone)]
     new = Field("password", "Password", kind="password", autocomplete="new-password", hint=PASSWORD_HINT, max_length=1000)
-    return [name, email, new]
+    return [*about, email, new]
 
 
 def acceptance_of(offer: Offer, typed: Mapping[str, str]) -> Acceptance:
     """Read the form: whatever was left as the store had entered it corrects nothing. Raises `InvalidError` with every fault."""
     password = typed.get("password", "")
     given: dict[str, Any] = {"password": password}
-    company = typed.get("company", offer.customer.name)
-    if company != offer.customer.name:
-        given["company"] = company
     if offer.account is None:
-        given["name"] = typed.get("name", "")
-    address = _address(offer, typed, company)
-    if address:
-        given["address"] = address
+        given |= {"name": typed.get("name", offer.name or ""), "phone": typed.get("phone")}
+    if offer.company is not None:
+        given |= _company(offer, offer.company, typed)
     faults = _password_faults(offer, password, given.get("name", ""))
     try:
         acceptance = Acceptance.model_validate(given)
@@ -96,17 +110,19 @@ def acceptance_of(offer: Offer, typed: Mapping[str, str]) -> Acceptance:
     raise InvalidError(*faults)
 
 
-def _address(offer: Offer, typed: Mapping[str, str], company: str) -> dict[str, Any] | None:
-    """Return the address if it was changed; where the store had entered none, if anything of one was given."""
+def _company(offer: Offer, entered: str, typed: Mapping[str, str]) -> dict[str, Any]:
+    """Return what was changed of the company; its address, where the store had entered none, if anything of one was given."""
+    company = typed.get("company", entered)
+    given: dict[str, Any] = {} if company == entered else {"company": company}
     held = offer.address
     before = held.model_dump() if held else {}
     after = {name: typed.get(name, before.get(name) or "").strip() for name in _ADDRESS}
     if all(after[name] == (before.get(name) or "") for name in _ADDRESS):
-        return None
-    corrected: dict[str, Any] = {**before, **after, "region": after["region"] or None}
-    if held and held.company == offer.customer.name:
+        return given
+    corrected = {**before, **after, "region": after["region"] or None}
+    if held and held.company == entered:
         corrected["company"] = company
-    return corrected
+    return {**given, "address": corrected}
 
 
 def _password_faults(offer: Offer, password: str, name: str) -> list[Fault]:

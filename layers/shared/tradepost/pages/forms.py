@@ -12,7 +12,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 MAX_FORM: Final = 16 * 1024
 MAX_FIELDS: Final = 40
 
-type FieldKind = Literal["text", "email", "password", "country"]
+type FieldKind = Literal["text", "tel", "email", "password", "country"]
 
 
 class Field(NamedTuple):

@@ -49,7 +49,12 @@ def render_page(
 
 def in_words(text: str, look: Look, **more: str) -> Markup:
     """Fill in a sentence: `{store}` becomes the store's name, whatever direction it is written in, and all is escaped."""
-    return escape(text).format(store=Markup("<bdi>{}</bdi>").format(look.name), **more)
+    return escape(text).format(store=bdi(look.name), **more)
+
+
+def bdi(name: str) -> Markup:
+    """Return a name so that its direction does not turn the sentence around it."""
+    return Markup("<bdi>{}</bdi>").format(name)
 
 
 def _headers(style: str, look: Look) -> dict[str, str | list[str]]:

@@ -2,26 +2,41 @@
 
 from typing import Any
 
-from pynamodb.expressions.condition import Condition, Or
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 
-from tradepost.domain.customers import Customer
+from tradepost.domain.customers import Customer, InvitationSummary
 from tradepost.domain.errors import ConflictError, NotFoundError
 from tradepost.domain.ids import person_key
 from tradepost.domain.stores import CustomerGroup, PriceTier
+from tradepost.table.counts import count_moves
 from tradepost.table.listing import Position, Rows, index_words, list_index, words_of
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
-from tradepost.table.shapes import CUSTOMER, Key
+from tradepost.table.shapes import CLAIM, CUSTOMER, INVITATION, SUPPRESSION, Key
 from tradepost.table.stores import point_at
 from tradepost.table.transaction import Transaction
 
 COLLECTION = "CUSTOMERS"
+EMAIL_CLAIM = "customer-email"
+COMPANY_CLAIM = "customer-company"
+COUNTED = "invitations"
+"""What customers are counted by: where their invitation stands."""
 
 
 def customer_key(store_id: str, customer_id: str) -> Key:
     """Return where a customer is kept."""
     return CUSTOMER.key(store=store_id, customer=customer_id)
+
+
+def email_claim(store_id: str, person: str) -> Key:
+    """Return where it is kept which customer of a store has a person's address."""
+    return CLAIM.key(store=store_id, what=EMAIL_CLAIM, value=person)
+
+
+def company_claim(store_id: str, company_id: str) -> Key:
+    """Return where it is kept which customer of a store is a company of the directory."""
+    return CLAIM.key(store=store_id, what=COMPANY_CLAIM, value=company_id)
 
 
 def get_customer(reader: Reader, store_id: str, customer_id: str, *, only: str | None = None) -> Customer:
@@ -43,7 +58,17 @@ def save_customer(tx: Transaction, customer: Customer, *, before: Customer | Non
     point_at(tx, store, PriceTier, before=old_tier, after=customer.price_tier_id, field="/price_tier_id")
     old_words = _words(before) if before else frozenset()
     index_words(tx, store, COLLECTION, customer.id, before=old_words, after=_words(customer))
-    return customer.model_copy(update={"version": customer.version + 1})
+    _keep_counted(tx, customer, before)
+    readdressed = before is not None and _person_of(before) != _person_of(customer)
+    suppressed = customer.suppressed and not readdressed
+    return customer.model_copy(update={"version": customer.version + 1, "suppressed": suppressed})
+
+
+def require_active(tx: Transaction, store_id: str, customer_id: str) -> None:
+    """Demand that a customer is active, of which the transaction changes nothing, or what is kept beside it."""
+    active = Path("data.active") == True  # noqa: E712  # an expression
+    inactive = ConflictError("inactive", "The customer is not active.")
+    tx.update(customer_key(store_id, customer_id), [], condition=active, otherwise=inactive)
 
 
 def list_customers(store_id: str, *, limit: int, after: Position | None, where: Condition | None) -> Rows:
@@ -52,14 +77,24 @@ def list_customers(store_id: str, *, limit: int, after: Position | None, where: 
     return list_index(Record.gsi1, partition, limit=limit, after=after, where=where)
 
 
-def invitation_state_is(wanted: str) -> Condition:
-    """Return the filter that picks customers by where their invitation stands."""
+def stands_as(label: str) -> Condition:
+    """Return the filter that picks customers by a label they stand under, see `Customer.standing`."""
     state = Path("aside.invitation.state")
-    if wanted == "not_invited":
-        conditions: list[Condition] = [state.does_not_exist(), state == "revoked"]
-        return Or(*conditions)
-    is_wanted: Condition = state == {"invited": "pending", "accepted": "accepted"}[wanted]
-    return is_wanted
+    chosen: Condition
+    if label == "not_invited":
+        chosen = (state.does_not_exist() | (state == "revoked")) & Path("data.email").is_type("S")
+    elif label.startswith("delivery_"):
+        live = (state == "pending") | (state == "accepted")
+        chosen = live & (Path("aside.invitation.delivery") == label.removeprefix("delivery_"))
+    else:
+        chosen = state == {"invited": "pending", "accepted": "accepted"}[label]
+    return chosen
+
+
+def has_email(*, wanted: bool) -> Condition:
+    """Return the filter that picks customers with an e-mail address, or without."""
+    with_one: Condition = Path("data.email").is_type("S")
+    return with_one if wanted else ~with_one
 
 
 def field_is(name: str, value: Any) -> Condition:
@@ -68,19 +103,59 @@ def field_is(name: str, value: Any) -> Condition:
     return condition
 
 
+def _person_of(customer: Customer) -> str | None:
+    return person_key(customer.email) if customer.email else None
+
+
 def _keep_unique(tx: Transaction, customer: Customer, before: Customer | None) -> None:
     store = customer.store_id
     if before is None:
         tx.claim(store, "customer-number", customer.number, customer.id, otherwise=ConflictError("number_taken", "Try again."))
-    old_email = person_key(before.email) if before and before.email else None
-    new_email = person_key(customer.email) if customer.email else None
+    if customer.company_id and (before is None or before.company_id is None):
+        known = ConflictError("company_exists", "This company is a customer of the store already.", pointer="/company_id")
+        tx.claim(store, COMPANY_CLAIM, customer.company_id, customer.id, otherwise=known)
+    old_email = _person_of(before) if before else None
+    new_email = _person_of(customer)
     if old_email == new_email:
         return
     if old_email:
-        tx.release(store, "customer-email", old_email)
+        tx.release(store, EMAIL_CLAIM, old_email)
+        # Mail is stopped until the address changes, and news that it be stopped may be coming in at this moment.
+        tx.delete(SUPPRESSION.key(store=store, person=old_email))
+    if before:
+        tx.update(customer_key(store, customer.id), [Path("aside.suppressed").set(False)])  # what is stored
     if new_email:
         taken = ConflictError("email_taken", "Another customer of this store has this e-mail address.", pointer="/email")
-        tx.claim(store, "customer-email", new_email, customer.id, otherwise=taken)
+        tx.claim(store, EMAIL_CLAIM, new_email, customer.id, otherwise=taken)
+
+
+def _keep_counted(tx: Transaction, customer: Customer, before: Customer | None) -> None:
+    """Count where the customer stands among the invitations, if becoming active or reachable moves it there.
+
+    What its invitation moves is counted with the invitation.
+    """
+    was = frozenset[str]()
+    if before:
+        was = customer.model_copy(update={"active": before.active, "email": before.email}).standing
+    if was == customer.standing:
+        return
+    count_moves(tx, customer.store_id, COUNTED, before=was, after=customer.standing)
+    if before:
+        tx.update(customer_key(customer.store_id, customer.id), [], condition=_still_told(before.invitation))
+    told = customer.invitation
+    if before and told and told.state != "revoked":
+        key = INVITATION.key(store=customer.store_id, invitation=told.id)
+        tx.update(key, [Path("aside.active").set(customer.active)])
+
+
+def _still_told(told: InvitationSummary | None) -> Condition:
+    path = Path("aside.invitation.id")
+    if told is None:
+        missing: Condition = path.does_not_exist()
+        return missing
+    same: Condition = (path == told.id) & (Path("aside.invitation.state") == told.state)
+    same &= Path("aside.invitation.delivery") == told.delivery
+    return same
 
 
 def _words(customer: Customer) -> frozenset[str]:

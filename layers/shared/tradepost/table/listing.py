@@ -6,7 +6,7 @@ filtered, otherwise a fixed number; a page may hold fewer items than asked for a
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pynamodb.expressions.condition import Condition
@@ -87,7 +87,13 @@ def search(
     words = sorted(words_of(text), key=lambda word: (-len(word), word))
     if not words:
         return [], None
-    partition = WORD.partition(store=store_id, collection=collection)
+    rows = rows_with_words(WORD.partition(store=store_id, collection=collection), words, limit=limit, after=after)
+    ids = [record.sk.rpartition("#")[2] for record in rows.records if _is_first_hit(record, words[0])]
+    return ids, rows.next_position
+
+
+def rows_with_words(partition: str, words: Sequence[str], *, limit: int, after: Position | None = None) -> Rows:
+    """Return a page of search rows under words that begin with the first of some, and that carry the others too. One Query."""
     where = all_of(Record.words.contains(f" {word}") for word in words[1:])
     pages = Record.query(
         partition,
@@ -96,9 +102,7 @@ def search(
         page_size=limit + 1 if where is None else WINDOW,
         last_evaluated_key=_start(after, None, partition),
     ).page_iter
-    rows = _page(pages, limit, None)
-    ids = [record.sk.rpartition("#")[2] for record in rows.records if _is_first_hit(record, words[0])]
-    return ids, rows.next_position
+    return _page(pages, limit, None)
 
 
 def _is_first_hit(record: Record, prefix: str) -> bool:
@@ -108,7 +112,10 @@ def _is_first_hit(record: Record, prefix: str) -> bool:
 
 
 def words_of(*texts: str | None) -> frozenset[str]:
-    """Return the words that an entry is found by: folded, without accents, at most `MAX_WORDS`."""
+    """Return the words that an entry is found by: folded, without accents, at most `MAX_WORDS`.
+
+    Entries are found by the beginnings of words, so that a word with which another one begins is left out.
+    """
     words: dict[str, None] = {}
     for text in texts:
         # Folded once more: a letter in a mathematical style becomes a plain capital by being taken apart.
@@ -118,7 +125,8 @@ def words_of(*texts: str | None) -> frozenset[str]:
             # An e-mail address is found by its domain as well.
             words.update(dict.fromkeys(whole[:60] for whole in (match[0], match[0].rpartition("@")[2])))
             words.update(dict.fromkeys(part[:60] for part in re.split(r"[.@+-]", match[0]) if part))
-    return frozenset(list(words)[:MAX_WORDS])
+    longest = [word for word in words if not any(other != word and other.startswith(word) for other in words)]
+    return frozenset(longest[:MAX_WORDS])
 
 
 def index_words(

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.clock import stamp
+from tradepost.domain.errors import ConflictError, DomainError, StaleError
 from tradepost.domain.ids import digest, split_member_id
 from tradepost.domain.people import (
     FAILURE_WINDOW,
@@ -19,10 +21,10 @@ from tradepost.domain.people import (
     Throttle,
     failure_window,
 )
-from tradepost.domain.values import Entity
+from tradepost.domain.values import Entity, folded
 from tradepost.table.listing import Position, Rows, list_index
 from tradepost.table.records import Record
-from tradepost.table.shapes import ACCOUNT, MEMBER, MEMBERSHIP, PASSWORD_RESET, SESSION, THROTTLE, Key
+from tradepost.table.shapes import ACCOUNT, CUSTOMER, MEMBER, MEMBERSHIP, PASSWORD_RESET, SESSION, THROTTLE, Key
 from tradepost.table.transaction import Transaction
 
 
@@ -58,10 +60,44 @@ def member_key(member_id: str, store_id: str) -> Key:
     return MEMBER.key(store=store_id, member=member_id)
 
 
-def save_member(tx: Transaction, member: Member) -> Member:
-    """Write a place in a store; returns it with its new version."""
-    tx.save(Record.of(member_key(member.id, member.store_id), member))
+def save_member(tx: Transaction, member: Member, *, otherwise: DomainError | None = None) -> Member:
+    """Write a place in a store, among the employees if it is with a customer; returns it with its new version."""
+    listed = None
+    if member.customer_id:
+        name = folded(member.name)[:100]
+        listed = MEMBER.index1(store=member.store_id, customer=member.customer_id, name=name, member=member.id)
+    tx.save(Record.of(member_key(member.id, member.store_id), member, index1=listed), otherwise=otherwise)
     return member.model_copy(update={"version": member.version + 1})
+
+
+def note_administrator(tx: Transaction, member: Member) -> None:
+    """Note with the customer whether this employee looks after the others at present."""
+    path = Path(["aside", "administrators", member.person])
+    noted = path.set(True) if member.is_administrator else path.remove()
+    tx.update(CUSTOMER.key(store=member.store_id, customer=member.customer_id or ""), [noted])
+
+
+def keep_an_administrator(tx: Transaction, member: Member) -> None:
+    """Demand that the customer has another administrator besides this one, who is about to be none any more."""
+    refusal = ConflictError("last_administrator", "The customer needs an administrator: make somebody else one first.")
+    another = size(Path(["aside", "administrators"])) > 1
+    key = CUSTOMER.key(store=member.store_id, customer=member.customer_id or "")
+    tx.update(key, [], condition=another, otherwise=refusal)
+
+
+def note_invitation(tx: Transaction, member: Member) -> None:
+    """Note the latest invitation, or that there is none, with an employee who is saved once more: saving leaves it alone."""
+    told, path = member.invitation, Path("aside.invitation")
+    noted = path.set(told.model_dump(mode="json")) if told else path.remove()
+    tx.update(member_key(member.id, member.store_id), [noted])
+
+
+def list_employees(
+    store_id: str, customer_id: str, *, limit: int, after: Position | None, where: Condition | None = None
+) -> Rows:
+    """Return a page of a customer's employees by name, with one Query."""
+    partition = MEMBER.index1(store=store_id, customer=customer_id, name="", member="").pk
+    return list_index(Record.gsi1, partition, limit=limit, after=after, where=where)
 
 
 def save_membership(tx: Transaction, member: Member, *, customer_name: str | None = None) -> None:
@@ -76,13 +112,20 @@ def save_membership(tx: Transaction, member: Member, *, customer_name: str | Non
     tx.put(Record.of(MEMBERSHIP.key(person=member.person, member=member.id), membership))
 
 
-def take_place_away(tx: Transaction, member_id: str) -> None:
-    """End a member's access at once: its sessions are refused from now on, and log-in does not find the place any more."""
+def take_place_away(tx: Transaction, member_id: str, *, version: int | None = None) -> None:
+    """End a member's access at once: its sessions are refused, and neither log-in nor the customer's list finds the place.
+
+    Raises `StaleError` if this was decided on a `version` that is not the present one any more.
+    """
     place = split_member_id(member_id)
     if place is None:
         raise ValueError("not a member's id")
-    revoked = [Path("data.status").set("revoked"), Record.version.add(1)]
-    tx.update(member_key(member_id, place.store_id), revoked, condition=Record.pk.exists())
+    revoked = [Path("data.status").set("revoked"), Record.version.add(1), Record.gsi1pk.remove(), Record.gsi1sk.remove()]
+    known, otherwise = (Record.version == version, StaleError()) if version else (Record.pk.exists(), None)
+    tx.update(member_key(member_id, place.store_id), revoked, condition=known, otherwise=otherwise)
+    if place.customer_id:
+        administrator = Path(["aside", "administrators", place.person])
+        tx.update(CUSTOMER.key(store=place.store_id, customer=place.customer_id), [administrator.remove()])
     tx.delete(MEMBERSHIP.key(person=place.person, member=member_id))
 
 

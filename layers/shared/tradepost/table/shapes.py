@@ -1,7 +1,7 @@
 """Every key of the table, spelled once. The chart in `README.md` shows the same rows, and a test compares the two.
 
-A key begins with its entity, so that a role can be limited to some, and goes on with its store: only people and the
-relay's work list stand outside one.
+A key begins with its entity, so that a role can be limited to some, and goes on with its store: only people, the company
+directory and the relay's work list stand outside one.
 """
 
 from typing import Final, NamedTuple
@@ -56,11 +56,15 @@ def _filled(template: Key | None, names: dict[str, str]) -> Key:
 
 STORE: Final = Shape("store", "STORE#{store}", "STORE")
 CHECKOUT_OPTIONS: Final = Shape("checkout_options", "STORE#{store}", "CHECKOUT-OPTIONS")
+EMAIL_TEMPLATE: Final = Shape("email_template", "EMAIL-TEMPLATES#{store}", "{name}")
 PRICE_TIER: Final = Shape("price_tier", "PRICE-TIERS#{store}", "{id}")
 CUSTOMER_GROUP: Final = Shape("customer_group", "CUSTOMER-GROUPS#{store}", "{id}")
 RESELLER_CHANNEL: Final = Shape("reseller_channel", "RESELLER-CHANNELS#{store}", "{id}")
 CLAIM: Final = Shape("claim", "CLAIM#{store}#{what}#{value}", "CLAIM")
 WORD: Final = Shape("word", "WORDS#{store}#{collection}", "{word}#{id}")
+COUNT: Final = Shape("count", "COUNTS#{store}#{what}", "{label}#{part}")
+LIMIT: Final = Shape("limit", "LIMIT#{store}#{what}#{whose}", "{window}")
+SUPPRESSION: Final = Shape("suppression", "SUPPRESSION#{store}#{person}", "SUPPRESSION")
 PRODUCT: Final = Shape(
     "product",
     "PRODUCT#{store}#{number}",
@@ -70,6 +74,12 @@ PRODUCT: Final = Shape(
 )
 CUSTOMER: Final = Shape(
     "customer", "CUSTOMER#{store}#{customer}", "CUSTOMER", gsi1=Key("CUSTOMERS#{store}", "{name}#{customer}")
+)
+CUSTOMER_IMPORT: Final = Shape(
+    "customer_import",
+    "CUSTOMER-IMPORT#{store}#{id}",
+    "CUSTOMER-IMPORT",
+    gsi1=Key("CUSTOMER-IMPORTS#{store}", "{created_at}#{id}"),
 )
 INVITATION: Final = Shape(
     "invitation",
@@ -84,7 +94,9 @@ ORDER: Final = Shape(
     gsi1=Key("ORDERS#{store}", "{placed_at}#{order}"),
     gsi2=Key("CUSTOMER-ORDERS#{store}#{customer}", "{placed_at}#{order}"),
 )
-MEMBER: Final = Shape("member", "MEMBER#{store}#{member}", "MEMBER")
+MEMBER: Final = Shape(
+    "member", "MEMBER#{store}#{member}", "MEMBER", gsi1=Key("EMPLOYEES#{store}#{customer}", "{name}#{member}")
+)
 SESSION: Final = Shape(
     "session", "MEMBER#{store}#{member}", "SESSION#{session}", gsi1=Key("SESSIONS#{store}", "{started_at}#{session}")
 )
@@ -92,6 +104,8 @@ ACCOUNT: Final = Shape("account", "PERSON#{person}", "ACCOUNT")
 MEMBERSHIP: Final = Shape("membership", "PERSON#{person}", "MEMBERSHIP#{member}")
 THROTTLE: Final = Shape("throttle", "PERSON#{person}", "THROTTLE#{window}")
 PASSWORD_RESET: Final = Shape("password_reset", "PERSON#{person}", "PASSWORD-RESET")
+COMPANY: Final = Shape("company", "COMPANY#{company}", "COMPANY")
+COMPANY_WORD: Final = Shape("company_word", "COMPANIES#{prefix}", "{word}#{company}")
 AUDIT: Final = Shape("audit", "AUDIT#{owner}#{month}", "{at}#{id}")
 REPLAY: Final = Shape("replay", "REPLAY#{owner}#{digest}", "REPLAY")
 OUTBOX: Final = Shape("outbox", "OUTBOX#{owner}#{id}", "OUTBOX", gsi1=Key("DUE#{shard}", "{due_at}#{id}"))

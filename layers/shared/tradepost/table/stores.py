@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pynamodb.expressions.condition import size as _size
+from pynamodb.expressions.condition import size
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.errors import ConflictError, DomainError, Fault, InvalidError, StaleError
@@ -113,10 +113,18 @@ def point_at(
 
 def count_uses(tx: Transaction, store_id: str, entry: type[StoreList], entry_id: str, more: int, *, field: str) -> None:
     """Count that so many more things point at an entry, or fewer. Unless there is none, which is the error."""
+    unknown = _unknown(entry, field)
+    tx.count(list_key(entry, store_id, entry_id), more, condition=Record.pk.exists(), otherwise=unknown)
+
+
+def require_entry(tx: Transaction, store_id: str, entry: type[StoreList], entry_id: str, *, field: str) -> None:
+    """Demand that an entry exists, which nothing points at yet."""
+    tx.require(list_key(entry, store_id, entry_id), Record.pk.exists(), otherwise=_unknown(entry, field))
+
+
+def _unknown(entry: type[StoreList], field: str) -> InvalidError:
     kind = entry.entity.replace("_", " ")
-    unknown = InvalidError(Fault(field, f"is not a {kind} of this store"), code=f"unknown_{entry.entity}")
-    exists = Record.pk.exists()
-    tx.update(list_key(entry, store_id, entry_id), [Record.tally.add(more)], condition=exists, otherwise=unknown)
+    return InvalidError(Fault(field, f"is not a {kind} of this store"), code=f"unknown_{entry.entity}")
 
 
 def save_group(tx: Transaction, store_id: str, group: CustomerGroup, *, before: CustomerGroup | None = None) -> CustomerGroup:
@@ -157,7 +165,7 @@ def set_group_tier(tx: Transaction, store_id: str, group_id: str, tier_id: str |
         tx.update(store_key(store_id), [path.remove()])
         return
     too_many = ConflictError("too_many_groups", f"A store has {MAX_GROUPS} customer groups at most.")
-    room = path.exists() | (_size(Path(["aside", "group_tiers"])) < MAX_GROUPS)
+    room = path.exists() | (size(Path(["aside", "group_tiers"])) < MAX_GROUPS)
     tx.update(store_key(store_id), [path.set(tier_id)], condition=room, otherwise=too_many)
 
 

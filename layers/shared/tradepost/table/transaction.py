@@ -64,6 +64,16 @@ class _Step(NamedTuple):
     condition: Condition | None
     otherwise: Exception | None
     actions: Sequence[Action]
+    more: int = 0
+    counter: str | None = None
+
+    @property
+    def changes(self) -> list[Action]:
+        """What the step does to its item; a count that comes to nothing does nothing."""
+        if not self.more:
+            return list(self.actions)
+        named = [Record.entity.set(self.counter)] if self.counter else []
+        return [*self.actions, *named, Record.tally.add(self.more)]
 
 
 @dataclass
@@ -71,7 +81,8 @@ class Transaction:
     """The changes of one use case, written by `commit` in one TransactWriteItems.
 
     Each step says which error its condition stands for, so that a cancelled transaction explains itself.
-    `owner` is the key prefix its audit, outbox and replay items are kept under.
+    `owner` is the key prefix its audit, outbox and replay items are kept under, `chance` (0 to 1) which part of a spread
+    counter it counts on.
     """
 
     owner: str
@@ -80,10 +91,11 @@ class Transaction:
     at: datetime
     replay: Replay | None = None
     status: int = 200
+    chance: float = field(default_factory=random.random)
     _checks: list[_Step] = field(default_factory=list)
     _deletes: list[_Step] = field(default_factory=list)
     _puts: list[_Step] = field(default_factory=list)
-    _updates: list[_Step] = field(default_factory=list)
+    _updates: dict[Key, _Step] = field(default_factory=dict)
 
     def save(self, record: Record, *, otherwise: DomainError | None = None) -> None:
         """Write an entity's item: a new one (version 0) must not exist, a changed one must not have changed since.
@@ -107,6 +119,21 @@ class Transaction:
     ) -> None:
         """Change single attributes of an item."""
         self._amend(_Step(_at(key), condition, otherwise, actions))
+
+    def count(
+        self,
+        key: Key,
+        more: int,
+        *,
+        condition: Condition | None = None,
+        otherwise: DomainError | None = None,
+        entity: str | None = None,
+    ) -> None:
+        """Count an item's tally up or down. Whatever one transaction counts on one item is added up first.
+
+        With `entity` the item is a counter, which comes into being by being counted on.
+        """
+        self._amend(_Step(_at(key), condition, otherwise, [], more, entity))
 
     def delete(self, key: Key, *, condition: Condition | None = None, otherwise: DomainError | None = None) -> None:
         """Remove an item."""
@@ -184,30 +211,34 @@ class Transaction:
 
     def _amend(self, step: _Step) -> None:
         """Add an update; two of the same item become one, since a transaction takes an item only once."""
-        for index, earlier in enumerate(self._updates):
-            if earlier.record.key == step.record.key:
-                both = earlier.condition
-                if step.condition is not None:
-                    both = step.condition if both is None else both & step.condition
-                actions = [*earlier.actions, *step.actions]
-                self._updates[index] = _Step(step.record, both, earlier.otherwise or step.otherwise, actions)
-                return
-        self._updates.append(step)
+        earlier = self._updates.get(step.record.key)
+        if earlier is None:
+            self._updates[step.record.key] = step
+            return
+        both, told = earlier.condition, repr(earlier.condition)
+        if step.condition is not None and repr(step.condition) != told:
+            both = step.condition if both is None else both & step.condition
+        actions, more = [*earlier.actions, *step.actions], earlier.more + step.more
+        otherwise, counter = earlier.otherwise or step.otherwise, earlier.counter or step.counter
+        self._updates[step.record.key] = _Step(step.record, both, otherwise, actions, more, counter)
 
     def _in_order(self) -> Iterable[list[_Step]]:
         # PynamoDB sends checks, deletes, puts and updates in this order, and the reasons come back in it.
-        return self._checks, self._deletes, self._puts, self._updates
+        updates = [step for step in self._updates.values() if step.changes]
+        unchanged = [step for step in self._updates.values() if not step.changes and step.condition is not None]
+        return [*self._checks, *unchanged], self._deletes, self._puts, updates
 
     def _write(self) -> None:
+        checks, deletes, puts, updates = self._in_order()
         with TransactWrite(connection=_connection()) as batch:
-            for check in self._checks:
+            for check in checks:
                 batch.condition_check(Record, check.record.pk, check.record.sk, condition=_demanded(check))
-            for delete in self._deletes:
+            for delete in deletes:
                 batch.delete(delete.record, condition=delete.condition)
-            for put in self._puts:
+            for put in puts:
                 batch.save(put.record, condition=put.condition)
-            for update in self._updates:
-                batch.update(update.record, actions=list(update.actions), condition=update.condition)
+            for update in updates:
+                batch.update(update.record, actions=update.changes, condition=update.condition)
 
     def _refusal(self, error: TransactWriteError) -> Exception | None:
         steps = [step for steps in self._in_order() for step in steps]
