@@ -161,7 +161,9 @@ def _invite_and_join(owner: _Seeder, customers: list[dict[str, Any]]) -> None:
     invitation = owner.send("GET", f"/v1/invitations/{first['invitation_id']}")
     if invitation["state"] == "pending":
         token = invitation["link"].rpartition("/i/")[2]
-        owner.send("POST", f"/v1/invitation-links/{token}/acceptance", {"name": "Jonas Weber", "password": PASSWORD})
+        # The buyer accepts, and not the owner who is signed in.
+        buyer = _Seeder(owner.http)
+        buyer.send("POST", f"/v1/invitation-links/{token}/acceptance", {"name": "Jonas Weber", "password": PASSWORD})
 
 
 def _euros(cents: int) -> dict[str, Any]:

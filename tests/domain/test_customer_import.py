@@ -131,6 +131,8 @@ def test_yes_and_no_are_written_in_many_ways(cell: str, *, invited: bool) -> Non
     [
         (b"", "empty_file", None),
         (b"\r\n \n", "empty_file", None),
+        (b"\xef\xbb\xbf", "empty_file", None),
+        (b"\xef\xbb\xbf\n", "empty_file", None),
         (f"{HEADER}\n".encode(), "no_rows", 1),
         (f"{HEADER}\n,,\n\n".encode(), "no_rows", 1),
         (f"{HEADER}\nBlue Door,Ida,ida@bluedoor.test\n".encode("utf-16"), "encoding", 1),

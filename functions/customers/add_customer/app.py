@@ -12,7 +12,7 @@ from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.ids import new_id, new_invitation_id, readable_number
 from tradepost.domain.invitations import Invitation, invite, invite_company, mail_of
 from tradepost.domain.people import Permission
-from tradepost.domain.values import Email, OptionalText, Reference, Text, Value
+from tradepost.domain.values import Blankable, Email, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.table.companies import company_key
@@ -33,7 +33,7 @@ class NewCustomer(Value):
 
     company_id: Reference | None = None
     name: Text | None = None
-    contact_name: OptionalText | None = None
+    contact_name: Blankable = None
     email: Email | None = None
     group_id: Reference
     price_tier_id: Reference | None = None

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from tradepost.aws.links import invitation_link
 from tradepost.domain.errors import NotFoundError
-from tradepost.domain.ids import new_invitation_id, person_key
+from tradepost.domain.ids import new_invitation_id
 from tradepost.domain.invitations import (
     INVITED_BY_CUSTOMER,
     RESENT_BY_INVITER,
@@ -126,6 +126,7 @@ def add_employee(customer_id: str, new: NewEmployee, caller: Caller) -> Employee
     employee = engaged(new, before, store_id=store_id, customer_id=customer.id)
     tx = caller.transaction()
     require_active(tx, store_id, customer.id)
+    _settle(tx, before, caller)
     if new.send_invitation:
         invitation = _invitation(employee, caller)
         put_invitation(tx, invitation)
@@ -209,7 +210,7 @@ def _lifetime(caller: Caller) -> timedelta:
 def _mail(tx: Transaction, invitation: Invitation, caller: Caller, *, once_more: bool) -> None:
     """Announce an invitation's mail, within what one address, one inviter and one customer may cause."""
     if once_more:
-        count_against(tx, caller.store.id, RESENT_TO_ADDRESS, person_key(invitation.email))
+        count_against(tx, caller.store.id, RESENT_TO_ADDRESS, invitation.recipient)
         count_against(tx, caller.store.id, RESENT_BY_INVITER, caller.member.id)
     elif caller.customer_id:
         count_against(tx, caller.store.id, INVITED_BY_CUSTOMER, caller.customer_id)
@@ -219,6 +220,13 @@ def _mail(tx: Transaction, invitation: Invitation, caller: Caller, *, once_more:
 def _answer(employee: Member, caller: Caller) -> EmployeeAnswer:
     invitation = latest_invitation(employee.invitation, at=caller.at)
     return EmployeeAnswer.of(employee, role=employee.employee_role, invitation=invitation)
+
+
+def _settle(tx: Transaction, before: Member | None, caller: Caller) -> None:
+    """Revoke the invitation of an earlier time, so that no news of it is taken for news of a later one."""
+    told = before.invitation if before else None
+    if told and told.state != "revoked":
+        put_invitation(tx, revoke(caller.reader.get(invitation_key(caller.store.id, told.id), Invitation), at=caller.at))
 
 
 handler = app.handler

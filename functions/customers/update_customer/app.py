@@ -9,7 +9,7 @@ from tradepost.domain.errors import ConflictError, Fault, ForbiddenError, Invali
 from tradepost.domain.ids import new_id, person_key
 from tradepost.domain.invitations import Invitation, readdress
 from tradepost.domain.people import Permission
-from tradepost.domain.values import Email, OptionalText, Reference, Text, Value
+from tradepost.domain.values import Blankable, Email, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.table.customers import customer_key, get_customer, save_customer
@@ -27,7 +27,7 @@ class CustomerChange(Value):
     """What to change; a field that is not sent stays. `addresses` replaces the list; those sent with an id keep it."""
 
     name: Text | None = None
-    contact_name: OptionalText | None = None
+    contact_name: Blankable = None
     email: Email | None = None
     group_id: Reference | None = None
     price_tier_id: Reference | None = None
@@ -55,6 +55,9 @@ def update_customer(customer_id: str, change: CustomerChange, caller: Caller) ->
     fields = {name: getattr(change, name) for name in sent - {"addresses"}}
     if change.addresses is not None:
         fields["addresses"] = listed(change.addresses, before.addresses, iter(new_id, None))
+    if before.email is None and change.email and not (before.invitation and before.invitation.state == "accepted"):
+        # Whoever the store names now is not the contact that the directory knows the company by.
+        fields["company_id"] = None
     tx = caller.transaction()
     customer = _follow_address(tx, before, before.model_copy(update=fields), caller)
     customer = save_customer(tx, customer, before=before)

@@ -24,7 +24,7 @@ app = make_app()
 
 
 class InvitationCounts(Answer):
-    """Active customers with an e-mail address, by where their invitation stands; an expired one counts as invited."""
+    """Active customers that can be or are invited, by where their invitation stands; an expired one counts as invited."""
 
     not_invited: int
     invited: int

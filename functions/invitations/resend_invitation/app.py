@@ -1,9 +1,9 @@
 """POST /v1/invitations/{id}/resend: mail the invited person the link once more."""
 
 from datetime import timedelta
+from functools import partial
 
 from tradepost.aws.links import invitation_link
-from tradepost.domain.ids import person_key
 from tradepost.domain.invitations import RESENT_BY_INVITER, RESENT_TO_ADDRESS, Invitation, mail_of, resend
 from tradepost.domain.people import Permission
 from tradepost.http.answers import InvitationAnswer, invitation_answer
@@ -23,13 +23,17 @@ def _named(ask: Ask) -> list[Key]:
 @app.post("/v1/invitations/<invitation_id>/resend", allow=Permission.INVITE, reads=_named)
 def resend_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
     """Send the same link for a full lifetime more; links sent before stay alive with it."""
+    return caller.decided(partial(_resent, invitation_id, caller))
+
+
+def _resent(invitation_id: str, caller: Caller) -> InvitationAnswer:
     before = caller.match(caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation))
     resent = resend(before, at=caller.at, lifetime=timedelta(days=caller.store.invitation_days))
     tx = caller.transaction()
     if before.kind == "employee":
         require_active(tx, caller.store.id, before.customer_id)
     resent = save_invitation(tx, resent, before=before)
-    count_against(tx, caller.store.id, RESENT_TO_ADDRESS, person_key(before.email))
+    count_against(tx, caller.store.id, RESENT_TO_ADDRESS, before.recipient)
     count_against(tx, caller.store.id, RESENT_BY_INVITER, caller.member.id)
     tx.announce(mail_of(resent))
     tx.audit("invitation:resent", resent.id)

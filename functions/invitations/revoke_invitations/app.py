@@ -1,6 +1,7 @@
 """POST /v1/invitations/{id}/revoke and /v1/invitations/revoke: withdraw offers, and the access that was gained by them."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import batched
 from typing import Annotated, Final, Literal, Self
 
@@ -76,10 +77,7 @@ def _selected(ask: Ask) -> list[Key]:
 @app.post("/v1/invitations/<invitation_id>/revoke", allow=Permission.INVITE, reads=_named)
 def revoke_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
     """Revoke one invitation. Its links die; if it was accepted, the person is signed out and has no access any more."""
-    before = caller.match(caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation))
-    tx = caller.transaction()
-    [revoked] = _revoked(tx, [before], caller)
-    return tx.commit_answering(invitation_answer(revoked, at=caller.at))
+    return caller.decided(partial(_revoke, invitation_id, caller))
 
 
 @app.post("/v1/invitations/revoke", allow=Permission.INVITE, reads=_selected)
@@ -108,6 +106,13 @@ def revoke_selected_invitations(selection: Revocation, caller: Caller) -> Revoca
     except (ConflictError, StaleError):
         results |= _one_by_one(last, selection, caller)
         return caller.transaction().commit_answering(_summary(ids, results))
+
+
+def _revoke(invitation_id: str, caller: Caller) -> InvitationAnswer:
+    before = caller.match(caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation))
+    tx = caller.transaction()
+    [revoked] = _revoked(tx, [before], caller)
+    return tx.commit_answering(invitation_answer(revoked, at=caller.at))
 
 
 def _revoked(tx: Transaction, invitations: Iterable[Invitation], caller: Caller) -> list[Invitation]:

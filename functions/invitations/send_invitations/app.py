@@ -8,26 +8,38 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import Field, StrictBool, ValidationError
 
 from tradepost.aws.links import invitation_link
+from tradepost.domain.companies import INVITED_BY_NAME, Company
 from tradepost.domain.customers import Customer
-from tradepost.domain.errors import ConflictError, StaleError
+from tradepost.domain.errors import ConflictError, StaleError, ThrottledError
 from tradepost.domain.ids import new_invitation_id
-from tradepost.domain.invitations import MAX_INVITED, Invitation, SkipReason, invite, mail_of, reason_to_skip, resend
+from tradepost.domain.invitations import (
+    MAX_INVITED,
+    Invitation,
+    SkipReason,
+    invite,
+    invite_company,
+    mail_of,
+    reason_to_skip,
+    resend,
+)
 from tradepost.domain.people import Permission
 from tradepost.domain.spreadsheets import csv_of
 from tradepost.domain.values import Instant, Value
 from tradepost.http.answers import InvitationLink
 from tradepost.http.app import Answer, Ask, Caller, make_app
 from tradepost.http.callers import CallerInfo
+from tradepost.table.companies import company_key
 from tradepost.table.customers import customer_key
 from tradepost.table.invitations import add_invitation, invitation_key, save_invitation
+from tradepost.table.limits import count_against
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
-from tradepost.table.transaction import Transaction
+from tradepost.table.transaction import MAX_ACTIONS, Transaction
 
 app = make_app()
 
-# Three actions a row (invitation, customer, message); the audit line, the answer and a few counters are for all.
-ROWS_A_TRANSACTION: Final = 30
+# Three actions a row (invitation, customer, message); a dozen are for all: the audit line, the answer and the counters.
+ROWS_A_TRANSACTION: Final = (MAX_ACTIONS - 12) // 3
 COLUMNS: Final = ("customer_id", "customer", "email", "link", "expires_at")
 
 
@@ -67,6 +79,11 @@ class Invitee(NamedTuple):
     before: Invitation | None
     invitation: Invitation
 
+    @property
+    def is_by_name(self) -> bool:
+        """Whether a company of the directory is about to be mailed for the first time: so many a day, and each by itself."""
+        return self.invitation.private and self.before is None
+
 
 def _customers(ask: Ask) -> list[Key]:
     try:
@@ -101,6 +118,9 @@ def send_invitations(order: InvitationOrder, caller: Caller) -> InvitationResult
     if order.dry_run:
         would = {each.customer.id: InvitationResult(customer_id=each.customer.id, status="invited") for each in invitees}
         return _summary(ids, order, results | would)
+    by_name = [each for each in invitees if each.is_by_name]
+    results |= _one_by_one(by_name, order, caller)
+    invitees = [each for each in invitees if not each.is_by_name]
     *most, last = list(batched(invitees, ROWS_A_TRANSACTION, strict=False)) or [()]
     for rows in most:
         results |= _invited(rows, order, caller)
@@ -116,29 +136,50 @@ def send_invitations(order: InvitationOrder, caller: Caller) -> InvitationResult
 def _decided(ids: Iterable[str], order: InvitationOrder, caller: Caller, read: Reader) -> dict[str, Invitee | InvitationResult]:
     """Decide on every row. Invitations there are already are read where they are sent again, or their links handed out."""
     store, by_mail = caller.store, order.delivery == "email"
-    lifetime = timedelta(days=store.invitation_days)
     customers = {id_: read.find(customer_key(store.id, id_), Customer) for id_ in ids}
     told = [customer.invitation for customer in customers.values() if customer and customer.invitation]
     pending = [summary for summary in told if summary.state == "pending"]
-    wanted = [summary for summary in pending if not by_mail or summary.state_at(caller.at) == "expired"]
-    read.fetch(invitation_key(store.id, summary.id) for summary in wanted)
+    wanted = {summary.id for summary in pending if not by_mail or summary.state_at(caller.at) == "expired"}
+    by_name = {customer.company_id for customer in customers.values() if customer and customer.email is None and by_mail}
+    companies = [company_key(company_id) for company_id in by_name if company_id]
+    read.fetch([*(invitation_key(store.id, invitation_id) for invitation_id in wanted), *companies])
     decided: dict[str, Invitee | InvitationResult] = {}
     for id_, customer in customers.items():
         reason = reason_to_skip(customer, at=caller.at, by_mail=by_mail)
-        summary = customer.invitation if customer else None
-        before = (
-            read.get(invitation_key(store.id, summary.id), Invitation) if summary is not None and summary in wanted else None
-        )
+        told_id = customer.invitation.id if customer and customer.invitation else ""
+        before = read.get(invitation_key(store.id, told_id), Invitation) if told_id in wanted else None
         if customer is None or reason:
             shown = before if reason == "already_invited" else None
             decided[id_] = _result(id_, shown, order, reason=reason)
         elif before:
-            decided[id_] = Invitee(customer, before, resend(before, at=caller.at, lifetime=lifetime, by_mail=by_mail))
+            decided[id_] = _sent_again(customer, before, order, caller)
         else:
-            new = new_invitation_id(store.id)
-            offer = invite(customer, invitation_id=new, by=caller.party, at=caller.at, lifetime=lifetime, by_mail=by_mail)
-            decided[id_] = Invitee(customer, None, offer)
+            decided[id_] = _newly_invited(customer, order, caller, read)
     return decided
+
+
+def _newly_invited(customer: Customer, order: InvitationOrder, caller: Caller, read: Reader) -> Invitee | InvitationResult:
+    """Invite a customer for the first time, or anew: at its own address, or at the one that only the directory knows."""
+    new, by, at = new_invitation_id(caller.store.id), caller.party, caller.at
+    lifetime = timedelta(days=caller.store.invitation_days)
+    if customer.email:
+        by_mail = order.delivery == "email"
+        return Invitee(customer, None, invite(customer, invitation_id=new, by=by, at=at, lifetime=lifetime, by_mail=by_mail))
+    company = read.find(company_key(customer.company_id or ""), Company)
+    if company is None:
+        return _result(customer.id, None, order, reason="no_email")
+    offer = invite_company(customer, email=company.email, invitation_id=new, by=by, at=at, lifetime=lifetime)
+    return Invitee(customer, None, offer)
+
+
+def _sent_again(customer: Customer, before: Invitation, order: InvitationOrder, caller: Caller) -> Invitee | InvitationResult:
+    """Let an expired invitation live again, unless it has become something else since its customer was read."""
+    lifetime, by_mail = timedelta(days=caller.store.invitation_days), order.delivery == "email"
+    try:
+        return Invitee(customer, before, resend(before, at=caller.at, lifetime=lifetime, by_mail=by_mail))
+    except ConflictError as refusal:
+        reason: SkipReason = "address_suppressed" if refusal.code == "address_suppressed" else "conflict"
+        return _result(customer.id, None, order, reason=reason)
 
 
 def _invited(rows: Sequence[Invitee], order: InvitationOrder, caller: Caller) -> dict[str, InvitationResult]:
@@ -166,15 +207,20 @@ def _one_by_one(rows: Iterable[Invitee], order: InvitationOrder, caller: Caller)
         try:
             tx.commit()
             results |= added
+        except ThrottledError:
+            results[id_] = _result(id_, None, order, reason="too_many_companies")
         except (ConflictError, StaleError):
-            results[id_] = InvitationResult(customer_id=id_, status="skipped", reason="conflict")
+            results[id_] = _result(id_, None, order, reason="conflict")
     return results
 
 
 def _added(tx: Transaction, rows: Sequence[Invitee], order: InvitationOrder) -> dict[str, InvitationResult]:
     """Add the invitations and mails of some rows to a transaction; returns what becomes of them if it succeeds."""
     results = {}
-    for customer, before, invitation in rows:
+    for row in rows:
+        customer, before, invitation = row
+        if row.is_by_name:
+            count_against(tx, customer.store_id, INVITED_BY_NAME, customer.store_id)
         if before:
             save_invitation(tx, invitation, before=before)
         else:

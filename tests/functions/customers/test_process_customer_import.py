@@ -230,7 +230,7 @@ def test_where_the_group_was_deleted_meanwhile_every_row_says_so(shop: Shop) -> 
     work()
     shown = one(shop, import_id)
     assert (shown["status"], shown["created"], shown["failed"]) == ("done", 0, 5)
-    assert {row["reason"] for row in shown["failures"]} == {"unknown_customer_group"}
+    assert {row["reason"] for row in shown["failures"]} == {"unknown_group"}
     assert stored("customer") == []
 
 

@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import pytest
+from pynamodb.expressions.operand import Path
 
 from tests.conftest import Clock
 from tests.support.client import Client
@@ -171,6 +172,15 @@ def test_one_that_ran_out_and_is_revoked_at_that_moment_is_invited_by_a_new_one(
     assert sorted((each["customer_id"], each["state"]) for each in stored("invitation")) == sorted(
         [(customer["id"], "revoked"), (customer["id"], "pending"), (shop_customer["id"], "pending")]
     )
+
+
+def test_one_whose_mail_came_back_is_skipped_and_stops_no_other(shop: Shop, time: Clock) -> None:
+    customer, _, owner = expired_one(shop, time)
+    (invitation,) = stored("invitation")
+    Record(invitation["pk"], invitation["sk"]).update([Path("aside.suppressed").set(True)])
+    green = owner.post("/v1/customers", {"name": "Green Gate", "email": "g@greengate.test", "group_id": shop.group_id}).json
+    assert reasons(send(owner, [customer["id"], green["id"]])) == ["address_suppressed", None]
+    assert reasons(send(owner, [customer["id"]], delivery="links")) == [None]
 
 
 def links_csv(owner: Client, ids: list[str], **options: Any) -> list[dict[str, str]]:

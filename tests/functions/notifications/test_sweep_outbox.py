@@ -67,7 +67,7 @@ def test_what_nobody_gets_through_with_is_sent_again_ever_less_often_and_given_u
 def test_one_that_cannot_be_given_up_holds_up_no_other(waiting: list[dict[str, str]], time: Clock) -> None:
     time.advance(days=4)
     broken = refusal("TransactWriteItems", "InternalServerError")
-    with failing("TransactWriteItems", broken):
+    with failing("TransactWriteItems", broken, times=2):
         assert run("notifications/sweep_outbox", EVENT) == {"overdue": 3, "refused": 0, "given_up": 2}
     time.advance(hours=13)
     assert run("notifications/sweep_outbox", EVENT) == {"overdue": 1, "refused": 0, "given_up": 1}

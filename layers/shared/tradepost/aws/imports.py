@@ -81,7 +81,8 @@ def read_lines(name: str, offset: int, *, most_bytes: int) -> list[tuple[str, in
     try:
         answer = _client().get_object(Bucket=settings().imports_bucket, Key=name, Range=stretch)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
+        # Whoever may not list a bucket is not told that something is missing there.
+        if error.response["Error"]["Code"] in {"NoSuchKey", "AccessDenied"}:
             raise GoneError("report_gone", "The rows of this report are not kept any more.") from error
         raise
     lines = []

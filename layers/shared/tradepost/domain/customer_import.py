@@ -155,12 +155,27 @@ def advanced(imported: CustomerImport, planned: Sequence[PlannedCustomer], offse
     return imported.model_copy(update=change)
 
 
+# What was found to be wrong while a customer was created is told by the words of the check.
+_AS_CHECKED: Final = {
+    "email_taken": ("email_taken", "email"),
+    "unknown_customer_group": ("unknown_group", "customer_group"),
+    "unknown_price_tier": ("unknown_price_list", "price_list"),
+}
+
+
 def failed_on(
     imported: CustomerImport, planned: PlannedCustomer, offset: int, error: DomainError, *, at: datetime
 ) -> CustomerImport:
     """Count a customer that cannot be created any more, and go on at an offset. The first ones are told apart."""
+    reason, field = _AS_CHECKED.get(error.code, (error.code, None))
     told = CheckedRow(
-        row=planned.row, status="fail", name=planned.name, email=planned.email, reason=error.code, message=error.detail
+        row=planned.row,
+        status="fail",
+        name=planned.name,
+        email=planned.email,
+        reason=reason,
+        message=error.detail,
+        field=field,
     )
     change = {
         "failed": imported.failed + 1,

@@ -179,25 +179,23 @@ def read_sheet(data: bytes) -> Sheet:
 
 
 def read_lines(sheet: Sheet) -> list[Line]:
-    """Read the values of every row, each by itself. An address that was in an earlier row refuses the later one."""
-    first_row: dict[str, int] = {}
-    lines = []
-    for read in sheet.rows:
-        line = _line(read, sheet.columns)
-        person = line.person
-        if person is not None:
-            earlier = first_row.setdefault(person, line.row)
-            if earlier != line.row:
-                line = line._replace(refusal=Refusal("duplicate_in_file", f"is in row {earlier} already", "email"))
-        lines.append(line)
-    return lines
+    """Read the values of every row, each by itself."""
+    return [_line(read, sheet.columns) for read in sheet.rows]
 
 
 def decide(lines: Iterable[Line], known: Known, ids: Iterator[str]) -> Iterator[Outcome]:
-    """Decide what becomes of each row; `ids` names the customers that will be."""
+    """Decide what becomes of each row; `ids` names the customers that will be.
+
+    Of rows with one address the first good one is created.
+    """
+    created: dict[str, int] = {}
     for line in lines:
         refusal = line.refusal or _unknown(line, known)
         name, email = line.shown
+        if refusal is None and line.person:
+            earlier = created.setdefault(line.person, line.row)
+            if earlier != line.row:
+                refusal = Refusal("duplicate_in_file", f"is in row {earlier} already", "email")
         if refusal is None and line.values is not None:
             planned = _planned(line, line.values, known, next(ids))
             checked = CheckedRow(row=line.row, status="create", name=name, email=email, customer_id=planned.id)
@@ -211,8 +209,6 @@ def decide(lines: Iterable[Line], known: Known, ids: Iterator[str]) -> Iterator[
 def _text(data: bytes) -> str:
     if len(data) > MAX_BYTES:
         raise UnreadableFileError("too_large", f"The file is larger than {MAX_BYTES // 2**20} MiB.")
-    if not data.strip():
-        raise UnreadableFileError("empty_file", "The file is empty.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -220,6 +216,8 @@ def _text(data: bytes) -> str:
         raise UnreadableFileError("encoding", message, _line_at(data, error.start)) from None
     if b"\0" in data:
         raise UnreadableFileError("nul_byte", "The file holds a NUL byte: it is no text.", _line_at(data, data.index(0)))
+    if not text.strip():
+        raise UnreadableFileError("empty_file", "The file is empty.")
     return text
 
 
@@ -258,7 +256,9 @@ def _must_be_closed(read: SheetRow) -> None:
     words = str(read.error)
     if "unexpected end" in words or "field limit" in words:
         raise UnreadableFileError(
-            "unterminated_quote", "A cell begins here that does not end: a quotation mark is missing.", read.line
+            "unterminated_quote",
+            "A cell begins here that does not end, or is far too long: is a quotation mark missing?",
+            read.line,
         )
 
 

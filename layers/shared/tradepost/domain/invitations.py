@@ -7,6 +7,7 @@ from typing import ClassVar, Final, Literal
 
 from tradepost.domain.customers import Customer, Delivery, InvitationState, InvitationSummary
 from tradepost.domain.errors import ConflictError, DomainError, GoneError, NotFoundError, ThrottledError
+from tradepost.domain.ids import person_key
 from tradepost.domain.limits import Limit
 from tradepost.domain.outbox import InvitationMail
 from tradepost.domain.people import Member, Party
@@ -26,7 +27,14 @@ INVITED_BY_CUSTOMER: Final = Limit(
 
 type InvitationKind = Literal["customer", "employee"]
 type SkipReason = Literal[
-    "out_of_scope", "no_email", "inactive", "address_suppressed", "already_invited", "already_accepted", "conflict"
+    "out_of_scope",
+    "no_email",
+    "inactive",
+    "address_suppressed",
+    "already_invited",
+    "already_accepted",
+    "too_many_companies",
+    "conflict",
 ]
 
 
@@ -74,12 +82,17 @@ class Invitation(Entity):
 
     def state_at(self, at: datetime) -> InvitationState:
         """Return the state; a pending invitation expires by itself."""
-        return "expired" if self.state == "pending" and at >= self.expires_at else self.state
+        return self.summary.state_at(at)
 
     @property
     def summary(self) -> InvitationSummary:
         """What the item of the invited customer or employee says of it."""
         return InvitationSummary(id=self.id, state=self.state, delivery=self.delivery, expires_at=self.expires_at)
+
+    @property
+    def recipient(self) -> str:
+        """Whose mails are counted: the address's, unless the store could tell by the count whose it is."""
+        return self.customer_id if self.private else person_key(self.email)
 
     @property
     def standing(self) -> frozenset[str]:
@@ -106,6 +119,7 @@ def invite(
         customer_id=customer.id,
         sendings=1 if by_mail else 0,
         delivery="queued" if by_mail else "none",
+        suppressed=customer.suppressed,
         created_at=at,
         created_by=by,
         announced_at=at,
@@ -162,7 +176,8 @@ def reason_to_skip(customer: Customer | None, *, at: datetime, by_mail: bool = T
     state = customer.invitation.state_at(at) if customer.invitation else None
     if state == "accepted":
         return "already_accepted"
-    if not customer.email and state in {None, "revoked"}:
+    # A company of the directory has an address that only the directory knows, and so no link to hand out.
+    if not customer.email and state in {None, "revoked"} and not (customer.company_id and by_mail):
         return "no_email"
     if not customer.active:
         return "inactive"
@@ -178,6 +193,7 @@ WHY_SKIPPED: Final[dict[SkipReason, str]] = {
     "address_suppressed": "Mail to this address came back or was complained of. Change the address, or hand out a link.",
     "already_invited": "The customer is invited already; resend the invitation instead.",
     "already_accepted": "The customer has accepted an invitation already.",
+    "too_many_companies": "Many companies of the directory were invited today.",
     "conflict": "The customer was being changed at the same moment. Send it again.",
 }
 

@@ -60,8 +60,14 @@ def _not_empty(value: str) -> str:
     return value
 
 
+def _none_if_blank(value: str | None) -> str | None:
+    return value or None
+
+
 type OptionalText = Annotated[str, AfterValidator(clean_text), Field(max_length=200)]
 type Text = Annotated[str, AfterValidator(clean_text), AfterValidator(_not_empty), Field(max_length=200)]
+type Blankable = Annotated[OptionalText | None, AfterValidator(_none_if_blank)]
+"""A text that may be left out; an empty one is none."""
 type LongText = Annotated[str, AfterValidator(_clean_lines), Field(max_length=4000)]
 
 
@@ -118,9 +124,12 @@ type HexColour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class Value(BaseModel):
-    """A part of a request, an answer or a stored item: immutable, and strangers' fields are refused."""
+    """A part of a request, an answer or a stored item: immutable, and strangers' fields are refused.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    An error about one may end in a log, and so never tells what was in it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Change(Value):
@@ -173,7 +182,7 @@ class Entity(BaseModel):
     The fields named in `aside` change by themselves, without a new version: a mail was delivered, something was counted.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
     entity: ClassVar[str]
     aside: ClassVar[frozenset[str]] = frozenset()
 

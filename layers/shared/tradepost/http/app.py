@@ -53,7 +53,7 @@ logger = Logger(service="tradepost")
 class Answer(BaseModel):
     """A resource as clients see it; `etag` is its version, for `If-Match`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True, hide_input_in_errors=True)
 
     @classmethod
     def of(cls, entity: Entity, **more: Any) -> Self:

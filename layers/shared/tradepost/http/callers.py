@@ -182,6 +182,16 @@ class CallerInfo:
             raise errors.StaleError
         return stored
 
+    def decided[A](self, decide: Callable[[], A]) -> A:
+        """Carry out a decision, once more if what it was made on changed at that moment and the caller named no version."""
+        try:
+            return decide()
+        except (errors.StaleError, errors.ConflictError) as overtaken:
+            if self.if_match is not None or overtaken.code not in {"stale", "conflict"}:
+                raise
+            self.reader = Reader()
+            return decide()
+
     def transaction(self, *, owner: str | None = None, party: Party | None = None) -> Transaction:
         """Begin the write of this request, as the caller, unless a person is only becoming one."""
         actor = party or self.party

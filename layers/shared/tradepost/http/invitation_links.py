@@ -257,7 +257,7 @@ def renew_offer(token: str, caller: CallerInfo) -> None:
         renewed = renew(invitation, at=caller.at, lifetime=lifetime)
         tx = caller.transaction(owner=store_owner(store.id))
         save_invitation(tx, renewed, before=invitation)
-        count_against(tx, store.id, RESENT_TO_ADDRESS, person_key(invitation.email))
+        count_against(tx, store.id, RESENT_TO_ADDRESS, invitation.recipient)
         tx.announce(mail_of(renewed, renewed=True))
         tx.audit("invitation:renewed", renewed.id)
         tx.commit()

@@ -71,6 +71,8 @@ def _pointer(location: tuple[str | int, ...]) -> str:
 
 def _words(finding: dict[str, Any]) -> str:
     message = str(finding["msg"]).removeprefix("Value error, ")
+    if finding["type"] == "too_long" and isinstance(finding.get("input"), str):
+        return f"has more than {finding['ctx']['max_length']} characters"
     return {"Field required": "is required", "Extra inputs are not permitted": "is not a field of this request"}.get(
         message, message[:1].lower() + message[1:]
     )

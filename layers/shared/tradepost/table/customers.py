@@ -114,6 +114,8 @@ def _keep_unique(tx: Transaction, customer: Customer, before: Customer | None) -
     if customer.company_id and (before is None or before.company_id is None):
         known = ConflictError("company_exists", "This company is a customer of the store already.", pointer="/company_id")
         tx.claim(store, COMPANY_CLAIM, customer.company_id, customer.id, otherwise=known)
+    if before and before.company_id and customer.company_id is None:
+        tx.release(store, COMPANY_CLAIM, before.company_id)
     old_email = _person_of(before) if before else None
     new_email = _person_of(customer)
     if old_email == new_email:

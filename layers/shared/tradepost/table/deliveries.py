@@ -42,9 +42,13 @@ def conclude(
     with contextlib.suppress(ConcludedError):
         try:
             _commit(noting)
-        except (StaleError, ConflictError):
+        except ConcludedError:
+            raise
+        except Exception as error:
             # That it went out must be known even if nothing else can be noted: it must not go out again.
             concluding(key, item, at=at, failure=failure).commit()
+            if not isinstance(error, (StaleError, ConflictError)):
+                raise
 
 
 def note_event(store_id: str, item_id: str, news: Standing, *, address: str, at: datetime, sent_at: datetime | None) -> bool:

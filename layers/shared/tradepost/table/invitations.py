@@ -44,8 +44,10 @@ def add_invitation(tx: Transaction, invitation: Invitation, *, replacing: str | 
     put_invitation(tx, invitation)
     told = Path("aside.invitation.id")
     latest = (told == replacing) if replacing else told.does_not_exist()
+    if invitation.kind == "customer":
+        latest = latest & (Path("data.active") == True)  # noqa: E712  # an expression
     if invitation.kind == "customer" and not invitation.private:
-        latest = latest & (Path("data.email") == invitation.email) & (Path("data.active") == True)  # noqa: E712  # an expression
+        latest = latest & (Path("data.email") == invitation.email)
     if invitation.kind == "employee":
         latest = latest & (Path("data.status") == "pending")
     _tell(tx, invitation, [Path("aside.invitation").set(invitation.summary.model_dump(mode="json"))], latest)
@@ -62,17 +64,17 @@ def save_invitation(tx: Transaction, invitation: Invitation, *, before: Invitati
         Path("aside.invitation.state").set(invitation.state),
         Path("aside.invitation.expires_at").set(stamp(invitation.expires_at)),
     ]
-    if invitation.delivery != before.delivery:
+    mailed = invitation.delivery != before.delivery or invitation.sendings != before.sendings
+    as_read: Condition = Path("aside.active") == before.active
+    if mailed or invitation.state == "revoked":
+        as_read &= Path("aside.delivery") == before.delivery
+    tx.update(key, [], condition=as_read)
+    if mailed:
         sent_at = invitation.sent_at and stamp(invitation.sent_at)
         noted = {"delivery": invitation.delivery, "sent_at": sent_at, "suppressed": invitation.suppressed}
         tx.update(key, [Path(f"aside.{name}").set(value) for name, value in noted.items()])
         told.append(Path("aside.invitation.delivery").set(invitation.delivery))
-    if invitation.standing != before.standing:
-        as_counted: Condition = Path("aside.active") == before.active
-        if invitation.delivery != before.delivery or invitation.state == "revoked":
-            as_counted &= Path("aside.delivery") == before.delivery
-        tx.update(key, [], condition=as_counted)
-        count_moves(tx, invitation.store_id, COUNTED, before=before.standing, after=invitation.standing)
+    count_moves(tx, invitation.store_id, COUNTED, before=before.standing, after=invitation.standing)
     _tell(tx, invitation, told, Path("aside.invitation.id") == invitation.id)
     return invitation.model_copy(update={"version": invitation.version + 1})
 

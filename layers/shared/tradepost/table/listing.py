@@ -20,7 +20,6 @@ from tradepost.table.transaction import Transaction
 WINDOW = 1000
 SEARCH_WINDOW = 100
 MAX_WORDS = 16
-MIN_PREFIX = 1
 _WORD = re.compile(r"[^\W_]+(?:[.@+-][^\W_]+)*")
 
 type Position = dict[str, str]
