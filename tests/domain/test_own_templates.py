@@ -313,3 +313,13 @@ def test_plain_tags_and_hostile_names_are_fine_in_front_of_a_reset_link() -> Non
     check("password_reset", own(html=html))
     written = render_mail("password_reset", sample_values("password_reset") | {"name": "<img src='x"}, own(html=html))
     assert "<img src='x" not in written.html
+
+
+def test_a_mail_shows_the_way_there_even_if_the_stores_own_words_leave_it_out() -> None:
+    values = sample_values("invitation")
+    own = TemplateText(subject="Hello", html="<p>nothing</p>", text="nothing")
+    mail = render_mail("invitation", values, own)
+    assert (mail.html.count(f'href="{values["link"]}"'), mail.text.count(values["link"])) == (1, 1)
+    said = TemplateText(subject="Hello", html='<p><a href="{{ link }}">Go</a></p>', text="Go to {{ link }}")
+    mail = render_mail("invitation", values, said)
+    assert (mail.html.count(values["link"]), mail.text.count(values["link"])) == (1, 1)

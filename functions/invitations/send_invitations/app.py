@@ -46,7 +46,7 @@ COLUMNS: Final = ("customer_id", "customer", "email", "link", "expires_at")
 class InvitationOrder(Value):
     """Whom to invite, and how: `email` sends the mails, `links` only answers with the links. A dry run changes nothing."""
 
-    customer_ids: Annotated[list[Annotated[str, Field(max_length=60)]], Field(min_length=1, max_length=MAX_INVITED)]
+    customer_ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MAX_INVITED)]
     delivery: Literal["email", "links"] = "email"
     dry_run: StrictBool = False
 
@@ -73,7 +73,7 @@ class InvitationResults(Answer):
 
 
 class Invitee(NamedTuple):
-    """A customer that is about to be invited; `before` is its expired invitation, which then lives again."""
+    """A customer that is about to be invited; `before` is the invitation it has, which has expired or was never mailed."""
 
     customer: Customer
     before: Invitation | None
@@ -139,7 +139,11 @@ def _decided(ids: Iterable[str], order: InvitationOrder, caller: Caller, read: R
     customers = {id_: read.find(customer_key(store.id, id_), Customer) for id_ in ids}
     told = [customer.invitation for customer in customers.values() if customer and customer.invitation]
     pending = [summary for summary in told if summary.state == "pending"]
-    wanted = {summary.id for summary in pending if not by_mail or summary.state_at(caller.at) == "expired"}
+    wanted = {
+        summary.id
+        for summary in pending
+        if not by_mail or summary.delivery == "none" or summary.state_at(caller.at) == "expired"
+    }
     by_name = {customer.company_id for customer in customers.values() if customer and customer.email is None and by_mail}
     companies = [company_key(company_id) for company_id in by_name if company_id]
     read.fetch([*(invitation_key(store.id, invitation_id) for invitation_id in wanted), *companies])
@@ -173,7 +177,7 @@ def _newly_invited(customer: Customer, order: InvitationOrder, caller: Caller, r
 
 
 def _sent_again(customer: Customer, before: Invitation, order: InvitationOrder, caller: Caller) -> Invitee | InvitationResult:
-    """Let an expired invitation live again, unless it has become something else since its customer was read."""
+    """Send an invitation there is already, unless it has become something else since its customer was read."""
     lifetime, by_mail = timedelta(days=caller.store.invitation_days), order.delivery == "email"
     try:
         return Invitee(customer, before, resend(before, at=caller.at, lifetime=lifetime, by_mail=by_mail))

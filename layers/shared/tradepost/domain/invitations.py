@@ -181,7 +181,9 @@ def reason_to_skip(customer: Customer | None, *, at: datetime, by_mail: bool = T
         return "no_email"
     if not customer.active:
         return "inactive"
-    if state == "pending":
+    # One whose link was only handed out, or whose address has changed since, has not been mailed yet.
+    mailed = customer.invitation is not None and customer.invitation.delivery != "none"
+    if state == "pending" and (mailed or not by_mail):
         return "already_invited"
     return "address_suppressed" if customer.suppressed and by_mail else None
 

@@ -47,6 +47,9 @@ _LIQUID: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _CONTROLS: Final = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+_WAY_THERE: Final = "{% render 'button', to: link, label: 'Continue' %}"
+
+
 class MailText(NamedTuple):
     """A mail, ready to be sent: its subject is one line, and its two parts say the same."""
 
@@ -98,6 +101,10 @@ def render_mail(name: str, values: Mapping[str, Any], own: TemplateText | None =
     if own:
         subject, html, text = (own_part(name, part, written, known) for part, written in own.model_dump().items())
         preheader = ""
+        if "link" in offered(name, known):
+            # A mail that asks for something must show the way there, whatever its words leave out.
+            html += "" if known["link"] in html else _in_html(_WAY_THERE, given)
+            text += "" if known["link"] in text else f"\n\n{_in_text(_WAY_THERE, given)}"
     else:
         subject, preheader = _one_line(_in_text(source.subject, given)), _one_line(_in_text(source.preheader, given))
         html, text = _in_html(source.html, given), _in_text(source.text, given)
