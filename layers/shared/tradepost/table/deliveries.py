@@ -44,8 +44,7 @@ def conclude(
             _commit(noting)
         except ConcludedError:
             raise
-        except Exception as error:
-            # That it went out must be known even if nothing else can be noted: it must not go out again.
+        except Exception as error:  # that it went out must be known whatever else cannot be noted: it must not go out again
             concluding(key, item, at=at, failure=failure).commit()
             if not isinstance(error, (StaleError, ConflictError)):
                 raise
