@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.people import (
-    FAILURE_WINDOW,
-    FAILURES_ALLOWED,
+    FAILED_LOG_INS,
     GRANTS,
     RESET_LIFETIME,
     SESSION_IDLE,
@@ -24,8 +23,7 @@ from tradepost.domain.people import (
     Session,
     Throttle,
     engaged,
-    failure_window,
-    seconds_to_wait,
+    locked_out,
     shortened_address,
 )
 
@@ -109,16 +107,20 @@ def test_a_place_that_was_lost_and_given_again_is_entered_anew() -> None:
 
 @given(INSTANTS, st.integers(0, 30))
 def test_whoever_failed_too_often_waits_until_the_quarter_is_over_and_no_longer(at: datetime, failures: int) -> None:
-    throttles = [Throttle(window=failure_window(at), tally=failures), Throttle(window=failure_window(at) - 1, tally=99)]
-    wait = seconds_to_wait(throttles, at=at)
-    assert (wait > 0) == (failures >= FAILURES_ALLOWED)
-    assert wait <= FAILURE_WINDOW.total_seconds()
-    assert seconds_to_wait(throttles, at=at + timedelta(seconds=wait)) == 0
+    throttles = [
+        Throttle(window=FAILED_LOG_INS.window_at(at), tally=failures),
+        Throttle(window=FAILED_LOG_INS.window_at(at) - 1, tally=99),
+    ]
+    refusal = locked_out(throttles, at=at)
+    wait = refusal.retry_after if refusal else 0
+    assert (wait > 0) == (failures >= FAILED_LOG_INS.most)
+    assert wait <= FAILED_LOG_INS.window.total_seconds()
+    assert locked_out(throttles, at=at + timedelta(seconds=wait)) is None
 
 
 def test_simultaneous_failures_in_several_items_count_together() -> None:
-    window = failure_window(AT)
-    assert seconds_to_wait([Throttle(window=window, tally=5), Throttle(window=window, tally=5)], at=AT) > 0
+    window = FAILED_LOG_INS.window_at(AT)
+    assert locked_out([Throttle(window=window, tally=5), Throttle(window=window, tally=5)], at=AT) is not None
 
 
 @given(st.lists(st.booleans(), max_size=20))

@@ -1,7 +1,6 @@
 """POST /v1/customers: add a customer, by its address or by name from the directory, and invite it in the same breath."""
 
 import secrets
-from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, StrictBool, ValidationError
@@ -10,7 +9,7 @@ from tradepost.domain.companies import INVITED_BY_NAME, Company
 from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, NewAddress, listed
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.ids import new_id, new_invitation_id, readable_number
-from tradepost.domain.invitations import Invitation, invite, invite_company, mail_of
+from tradepost.domain.invitations import invite, mail_of
 from tradepost.domain.people import Permission
 from tradepost.domain.values import Blankable, Email, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
@@ -73,7 +72,14 @@ def add_customer(new: NewCustomer, caller: Caller) -> CustomerAnswer:
     )
     tx = caller.transaction()
     if new.is_invited:
-        invitation = _invitation(customer, company, caller)
+        invitation = invite(
+            customer,
+            invitation_id=new_invitation_id(caller.store.id),
+            by=caller.party,
+            at=caller.at,
+            lifetime=caller.store.invitation_lifetime,
+            hidden_email=company.email if company else None,
+        )
         customer = customer.model_copy(update={"invitation": invitation.summary})
         put_invitation(tx, invitation)
         tx.announce(mail_of(invitation))
@@ -98,14 +104,6 @@ def _found(new: NewCustomer, caller: Caller) -> Company | None:
     if company is None:
         raise InvalidError(Fault("/company_id", "is not a company of the directory"), code="unknown_company")
     return company
-
-
-def _invitation(customer: Customer, company: Company | None, caller: Caller) -> Invitation:
-    lifetime = timedelta(days=caller.store.invitation_days)
-    new = new_invitation_id(caller.store.id)
-    if company is None:
-        return invite(customer, invitation_id=new, by=caller.party, at=caller.at, lifetime=lifetime)
-    return invite_company(customer, email=company.email, invitation_id=new, by=caller.party, at=caller.at, lifetime=lifetime)
 
 
 handler = app.handler

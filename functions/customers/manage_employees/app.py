@@ -1,6 +1,5 @@
 """/v1/customers/{id}/employees: the people who buy for a customer, looked after by the store or by one of themselves."""
 
-from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -148,7 +147,9 @@ def invite_employee_of_customer(customer_id: str, employee_id: str, caller: Call
     require_active(tx, caller.store.id, customer_id)
     if told and told.state == "pending" and employee.status == "pending":
         before = caller.reader.get(invitation_key(caller.store.id, told.id), Invitation)
-        resent = resend(before, at=caller.at, lifetime=_lifetime(caller)).model_copy(update={"name": employee.name})
+        resent = resend(before, at=caller.at, lifetime=caller.store.invitation_lifetime).model_copy(
+            update={"name": employee.name}
+        )
         invitation = save_invitation(tx, resent, before=before)
     else:
         invitation = add_invitation(tx, _invitation(employee, caller), replacing=told.id if told else None)
@@ -200,11 +201,9 @@ def _found(customer_id: str, employee_id: str, caller: Caller) -> Member:
 
 def _invitation(employee: Member, caller: Caller) -> Invitation:
     invitation_id = new_invitation_id(caller.store.id)
-    return invite_employee(employee, invitation_id=invitation_id, by=caller.party, at=caller.at, lifetime=_lifetime(caller))
-
-
-def _lifetime(caller: Caller) -> timedelta:
-    return timedelta(days=caller.store.invitation_days)
+    return invite_employee(
+        employee, invitation_id=invitation_id, by=caller.party, at=caller.at, lifetime=caller.store.invitation_lifetime
+    )
 
 
 def _mail(tx: Transaction, invitation: Invitation, caller: Caller, *, once_more: bool) -> None:

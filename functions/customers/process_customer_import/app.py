@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -144,14 +143,13 @@ def _carry_on(record: dict[str, Any], context: Any) -> bool:
 def _create(imported: CustomerImport, store: Store, context: Any) -> tuple[CustomerImport, bool]:
     """Create customers until all are, or the function's time is up; at least as many as one transaction takes."""
     report = imported.report_at(clock.now())
-    lifetime = timedelta(days=store.invitation_days)
     begin = partial(_begin, imported, imported.decided_by or SYSTEM)
     steps: list[Step] = []
     while imported.next_offset < report.planned_bytes:
         if not steps:
             stretch = read_lines(f"{report.files}/planned.jsonl", imported.next_offset, most_bytes=STRETCH)
             steps = [Step(PlannedCustomer.model_validate_json(line), offset) for line, offset in stretch]
-        imported = create_customers(begin, imported, steps, lifetime=lifetime)
+        imported = create_customers(begin, imported, steps, lifetime=store.invitation_lifetime)
         steps = [step for step in steps if step.offset > imported.next_offset]
         if context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS:
             break

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 
-from tradepost.aws.links import invitation_link
+from tradepost.aws.links import link_to_share
 from tradepost.domain.clock import stamp
 from tradepost.domain.customers import Delivery, InvitationState
 from tradepost.domain.invitations import Invitation, InvitationKind
@@ -70,8 +70,7 @@ def count_invitations(caller: Caller) -> InvitationCounts:
 def show_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
     """Show one invitation; while it is pending, with the link to copy."""
     invitation = caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation)
-    shown = invitation.state_at(caller.at) == "pending" and not invitation.private
-    link = invitation_link(invitation) if shown else None
+    link = link_to_share(invitation) if invitation.state_at(caller.at) == "pending" else None
     return invitation_answer(invitation, at=caller.at, link=link)
 
 

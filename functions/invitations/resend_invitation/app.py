@@ -1,9 +1,8 @@
 """POST /v1/invitations/{id}/resend: mail the invited person the link once more."""
 
-from datetime import timedelta
 from functools import partial
 
-from tradepost.aws.links import invitation_link
+from tradepost.aws.links import link_to_share
 from tradepost.domain.invitations import RESENT_BY_INVITER, RESENT_TO_ADDRESS, Invitation, mail_of, resend
 from tradepost.domain.people import Permission
 from tradepost.http.answers import InvitationAnswer, invitation_answer
@@ -28,7 +27,7 @@ def resend_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
 
 def _resent(invitation_id: str, caller: Caller) -> InvitationAnswer:
     before = caller.match(caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation))
-    resent = resend(before, at=caller.at, lifetime=timedelta(days=caller.store.invitation_days))
+    resent = resend(before, at=caller.at, lifetime=caller.store.invitation_lifetime)
     tx = caller.transaction()
     if before.kind == "employee":
         require_active(tx, caller.store.id, before.customer_id)
@@ -37,9 +36,7 @@ def _resent(invitation_id: str, caller: Caller) -> InvitationAnswer:
     count_against(tx, caller.store.id, RESENT_BY_INVITER, caller.member.id)
     tx.announce(mail_of(resent))
     tx.audit("invitation:resent", resent.id)
-    return tx.commit_answering(
-        invitation_answer(resent, at=caller.at, link=None if resent.private else invitation_link(resent))
-    )
+    return tx.commit_answering(invitation_answer(resent, at=caller.at, link=link_to_share(resent)))
 
 
 handler = app.handler

@@ -1,13 +1,12 @@
 """POST /v1/invitations: invite selected customers, one or a thousand, by mail or with links to hand out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from itertools import batched
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import Field, StrictBool, ValidationError
 
-from tradepost.aws.links import invitation_link
+from tradepost.aws.links import link_to_share
 from tradepost.domain.companies import INVITED_BY_NAME, Company
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError, StaleError, ThrottledError
@@ -17,7 +16,6 @@ from tradepost.domain.invitations import (
     Invitation,
     SkipReason,
     invite,
-    invite_company,
     mail_of,
     reason_to_skip,
     resend,
@@ -164,21 +162,24 @@ def _decided(ids: Iterable[str], order: InvitationOrder, caller: Caller, read: R
 
 def _newly_invited(customer: Customer, order: InvitationOrder, caller: Caller, read: Reader) -> Invitee | InvitationResult:
     """Invite a customer for the first time, or anew: at its own address, or at the one that only the directory knows."""
-    new, by, at = new_invitation_id(caller.store.id), caller.party, caller.at
-    lifetime = timedelta(days=caller.store.invitation_days)
-    if customer.email:
-        by_mail = order.delivery == "email"
-        return Invitee(customer, None, invite(customer, invitation_id=new, by=by, at=at, lifetime=lifetime, by_mail=by_mail))
-    company = read.find(company_key(customer.company_id or ""), Company)
-    if company is None:
+    company = None if customer.email else read.find(company_key(customer.company_id or ""), Company)
+    if customer.email is None and company is None:
         return _result(customer.id, None, order, reason="no_email")
-    offer = invite_company(customer, email=company.email, invitation_id=new, by=by, at=at, lifetime=lifetime)
+    offer = invite(
+        customer,
+        invitation_id=new_invitation_id(caller.store.id),
+        by=caller.party,
+        at=caller.at,
+        lifetime=caller.store.invitation_lifetime,
+        by_mail=order.delivery == "email",
+        hidden_email=company.email if company else None,
+    )
     return Invitee(customer, None, offer)
 
 
 def _sent_again(customer: Customer, before: Invitation, order: InvitationOrder, caller: Caller) -> Invitee | InvitationResult:
     """Send an invitation there is already, unless it has become something else since its customer was read."""
-    lifetime, by_mail = timedelta(days=caller.store.invitation_days), order.delivery == "email"
+    lifetime, by_mail = caller.store.invitation_lifetime, order.delivery == "email"
     try:
         return Invitee(customer, before, resend(before, at=caller.at, lifetime=lifetime, by_mail=by_mail))
     except ConflictError as refusal:
@@ -244,7 +245,7 @@ def _result(
     status: Literal["invited", "skipped"] = "skipped" if reason else "invited"
     if invitation is None:
         return InvitationResult(customer_id=customer_id, status=status, reason=reason)
-    link = invitation_link(invitation) if order.delivery == "links" and not invitation.private else None
+    link = link_to_share(invitation) if order.delivery == "links" else None
     return InvitationResult(
         customer_id=customer_id,
         status=status,

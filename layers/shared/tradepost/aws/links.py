@@ -30,6 +30,11 @@ def invitation_link(invitation: Invitation) -> str:
     return f"{public_url()}/i/{link_token(signing_key(), invitation.id, invitation.generation)}"
 
 
+def link_to_share(invitation: Invitation) -> str | None:
+    """Return the link as far as the store may hand it out: it tells the address, which a private one keeps from the store."""
+    return None if invitation.private else invitation_link(invitation)
+
+
 def unsigned(link: str) -> str:
     """Return an invitation's link as it may be kept: without what proves that it is ours."""
     return link.rpartition(".")[0]

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from tradepost.domain.customers import Customer
-from tradepost.domain.limits import Limit
+from tradepost.domain.limits import RateLimit
 from tradepost.domain.people import Account
 from tradepost.domain.values import Email, Entity, Instant, Text
 
 MIN_LETTERS: Final = 2
 MAX_SUGGESTED: Final = 20
-INVITED_BY_NAME: Final = Limit(
+INVITED_BY_NAME: Final = RateLimit(
     "invited-by-name", 50, timedelta(days=1), "too_many_companies", "You have invited many companies of the directory today."
 )
 

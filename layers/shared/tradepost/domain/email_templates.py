@@ -5,11 +5,11 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field
 
-from tradepost.domain.limits import Limit
+from tradepost.domain.limits import RateLimit
 from tradepost.domain.values import Entity, Instant, Text, Value, clean_text
 
 MAX_SOURCE_BYTES: Final = 64 * 1024
-TEST_MAILS: Final = Limit(
+TEST_MAILS: Final = RateLimit(
     "template-tests", 20, timedelta(hours=1), "too_many_test_mails", "You have sent yourself many test mails within the hour."
 )
 

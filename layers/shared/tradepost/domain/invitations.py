@@ -8,20 +8,20 @@ from typing import ClassVar, Final, Literal
 from tradepost.domain.customers import Customer, Delivery, InvitationState, InvitationSummary
 from tradepost.domain.errors import ConflictError, DomainError, GoneError, NotFoundError, ThrottledError
 from tradepost.domain.ids import person_key
-from tradepost.domain.limits import Limit
+from tradepost.domain.limits import RateLimit
 from tradepost.domain.outbox import InvitationMail
 from tradepost.domain.people import Member, Party
 from tradepost.domain.values import Email, Entity, Instant, Text, Value
 
 RENEWAL_PAUSE: Final = timedelta(minutes=5)
 MAX_INVITED: Final = 1000
-RESENT_TO_ADDRESS: Final = Limit(
+RESENT_TO_ADDRESS: Final = RateLimit(
     "resent-to", 5, timedelta(hours=1), "resent_too_often", "This address was mailed often enough within the hour."
 )
-RESENT_BY_INVITER: Final = Limit(
+RESENT_BY_INVITER: Final = RateLimit(
     "resent-by", 100, timedelta(hours=1), "too_many_resends", "You have resent many invitations within the hour."
 )
-INVITED_BY_CUSTOMER: Final = Limit(
+INVITED_BY_CUSTOMER: Final = RateLimit(
     "invited-by-customer", 100, timedelta(days=1), "too_many_invitations", "Many employees were invited within the day."
 )
 
@@ -105,18 +105,29 @@ class Invitation(Entity):
 
 
 def invite(
-    customer: Customer, *, invitation_id: str, by: Party, at: datetime, lifetime: timedelta, by_mail: bool = True
+    customer: Customer,
+    *,
+    invitation_id: str,
+    by: Party,
+    at: datetime,
+    lifetime: timedelta,
+    by_mail: bool = True,
+    hidden_email: str | None = None,
 ) -> Invitation:
-    """Make the first invitation of a customer, or a new one after it was revoked. Raises `ConflictError` if none can be."""
+    """Make the first invitation of a customer, or a new one after it was revoked. Raises `ConflictError` if none can be.
+
+    A company of the directory without an address of its own is invited at `hidden_email`, which the store does not see.
+    """
     reason = reason_to_skip(customer, at=at, by_mail=by_mail)
     if reason:
         raise ConflictError(reason, WHY_SKIPPED[reason])
     return Invitation(
         id=invitation_id,
         store_id=customer.store_id,
-        email=customer.email or "",
+        email=customer.email or hidden_email or "",
         name=customer.contact_name or customer.name,
         customer_id=customer.id,
+        private=customer.email is None,
         sendings=1 if by_mail else 0,
         delivery="queued" if by_mail else "none",
         suppressed=customer.suppressed,
@@ -144,24 +155,6 @@ def invite_employee(employee: Member, *, invitation_id: str, by: Party, at: date
         name=employee.name,
         customer_id=employee.customer_id or "",
         member_id=employee.id,
-        created_at=at,
-        created_by=by,
-        announced_at=at,
-        expires_at=at + lifetime,
-    )
-
-
-def invite_company(
-    customer: Customer, *, email: str, invitation_id: str, by: Party, at: datetime, lifetime: timedelta
-) -> Invitation:
-    """Make the invitation of a company of the directory. It goes to its contact, whose address the store does not see."""
-    return Invitation(
-        id=invitation_id,
-        store_id=customer.store_id,
-        email=email,
-        name=customer.contact_name or customer.name,
-        customer_id=customer.id,
-        private=True,
         created_at=at,
         created_by=by,
         announced_at=at,

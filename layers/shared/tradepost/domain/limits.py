@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tradepost.domain.errors import ThrottledError
 
 
-class Limit(NamedTuple):
+class RateLimit(NamedTuple):
     """At most so many in each window of time. `code` and `detail` tell whoever comes more often."""
 
     what: str

@@ -3,21 +3,22 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from math import ceil
 from typing import ClassVar, Final, Literal
 
 from pydantic import StrictBool
 
 from tradepost.domain.customers import InvitationSummary
-from tradepost.domain.errors import ConflictError
+from tradepost.domain.errors import ConflictError, ThrottledError
 from tradepost.domain.ids import member_id, person_key
+from tradepost.domain.limits import RateLimit
 from tradepost.domain.values import Email, Entity, Instant, OptionalText, Text, Value
 
 SESSION_IDLE: Final = timedelta(hours=12)
 SESSION_LIFETIME: Final = timedelta(days=30)
 SESSION_TOUCH: Final = timedelta(minutes=30)
-FAILURES_ALLOWED: Final = 10
-FAILURE_WINDOW: Final = timedelta(minutes=15)
+FAILED_LOG_INS: Final = RateLimit(
+    "failed-log-ins", 10, timedelta(minutes=15), "too_many_attempts", "Too many failed log-ins. Wait, or reset the password."
+)
 RESET_LIFETIME: Final = timedelta(hours=1)
 RESET_PAUSE: Final = timedelta(minutes=1)
 CONSENT_TEXT_VERSION: Final = "2026-11"
@@ -262,19 +263,11 @@ class Throttle(Entity):
     tally: int = 0
 
 
-def failure_window(at: datetime) -> int:
-    """Return the number of the quarter of an hour in which a failure counts."""
-    return int(at.timestamp() // FAILURE_WINDOW.total_seconds())
-
-
-def seconds_to_wait(throttles: Iterable[Throttle], *, at: datetime) -> int:
-    """Return how long an address must wait before the next try; 0 if it need not."""
-    window = failure_window(at)
+def locked_out(throttles: Iterable[Throttle], *, at: datetime) -> ThrottledError | None:
+    """Return why an address must wait before the next try; None if it need not."""
+    window = FAILED_LOG_INS.window_at(at)
     failures = sum(throttle.tally for throttle in throttles if throttle.window == window)
-    if failures < FAILURES_ALLOWED:
-        return 0
-    ends = (window + 1) * FAILURE_WINDOW.total_seconds()
-    return max(1, ceil(ends - at.timestamp()))
+    return FAILED_LOG_INS.refusal(at) if failures >= FAILED_LOG_INS.most else None
 
 
 class PasswordReset(Entity):

@@ -1,6 +1,7 @@
 """A store: the seller's settings, and the lists that customers and prices hang on."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, PlainSerializer, StrictBool, StrictInt, WithJsonSchema
@@ -98,6 +99,11 @@ class Store(Entity):
     def id(self) -> str:
         """The store's id, which is its slug."""
         return self.slug
+
+    @property
+    def invitation_lifetime(self) -> timedelta:
+        """How long an invitation can be accepted."""
+        return timedelta(days=self.invitation_days)
 
     @property
     def display_name(self) -> str:

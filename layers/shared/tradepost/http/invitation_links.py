@@ -1,7 +1,6 @@
 """Following an invitation's link: what it offers, accepting, renewing. The JSON routes and the page do the same."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
@@ -253,8 +252,7 @@ def renew_offer(token: str, caller: CallerInfo) -> None:
     try:
         _, invitation, store = _followed(token, caller)
         store.must_be_open()
-        lifetime = timedelta(days=store.invitation_days)
-        renewed = renew(invitation, at=caller.at, lifetime=lifetime)
+        renewed = renew(invitation, at=caller.at, lifetime=store.invitation_lifetime)
         tx = caller.transaction(owner=store_owner(store.id))
         save_invitation(tx, renewed, before=invitation)
         count_against(tx, store.id, RESENT_TO_ADDRESS, invitation.recipient)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from tradepost.aws.secrets import signing_key
-from tradepost.domain.errors import ThrottledError, UnauthenticatedError
+from tradepost.domain.errors import UnauthenticatedError
 from tradepost.domain.ids import derived_token, new_id, person_key
 from tradepost.domain.passwords import hash_password, password_matches
-from tradepost.domain.people import Account, Member, seconds_to_wait
+from tradepost.domain.people import Account, Member, locked_out
 from tradepost.domain.stores import Store
 from tradepost.http.answers import SignedIn, member_brief, store_brief
 from tradepost.http.callers import CallerInfo
@@ -39,9 +39,9 @@ def account_for(email: str, name: str, password: str, caller: CallerInfo, *, poi
 
 
 def _proven(person: Person, email: str, password: str, caller: CallerInfo) -> Person:
-    wait = seconds_to_wait(person.throttles, at=caller.at)
-    if wait:
-        raise ThrottledError("too_many_attempts", "Too many failed log-ins. Wait, or reset the password.", retry_after=wait)
+    refusal = locked_out(person.throttles, at=caller.at)
+    if refusal:
+        raise refusal
     if not password_matches(password, person.account.password_hash if person.account else None):
         note_failure(person_key(email), at=caller.at)
         raise UnauthenticatedError("invalid_credentials", "The e-mail address or the password is wrong.")

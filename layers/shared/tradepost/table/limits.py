@@ -1,12 +1,12 @@
 """Counting against a limit, in the transaction that does what is limited."""
 
-from tradepost.domain.limits import Limit
+from tradepost.domain.limits import RateLimit
 from tradepost.table.records import Record
 from tradepost.table.shapes import LIMIT
 from tradepost.table.transaction import Transaction
 
 
-def count_against(tx: Transaction, store_id: str, limit: Limit, whose: str) -> None:
+def count_against(tx: Transaction, store_id: str, limit: RateLimit, whose: str) -> None:
     """Count one more; should there have been as many as may be already, nothing is written and `ThrottledError` raised."""
     key = LIMIT.key(store=store_id, what=limit.what, whose=whose, window=str(limit.window_at(tx.at)))
     room = Record.tally.does_not_exist() | (Record.tally < limit.most)

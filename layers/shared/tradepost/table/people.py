@@ -11,7 +11,7 @@ from tradepost.domain.clock import stamp
 from tradepost.domain.errors import ConflictError, DomainError, StaleError
 from tradepost.domain.ids import digest, split_member_id
 from tradepost.domain.people import (
-    FAILURE_WINDOW,
+    FAILED_LOG_INS,
     RESET_LIFETIME,
     Account,
     Member,
@@ -19,7 +19,6 @@ from tradepost.domain.people import (
     PasswordReset,
     Session,
     Throttle,
-    failure_window,
 )
 from tradepost.domain.values import Entity, folded
 from tradepost.table.listing import Position, Rows, list_index
@@ -173,7 +172,7 @@ def end_sessions(tx: Transaction, store_id: str, sessions: Iterable[tuple[str, s
 
 def note_failure(person: str, *, at: datetime) -> None:
     """Count a failed log-in, with one atomic write: simultaneous ones are all counted."""
-    window = failure_window(at)
+    window = FAILED_LOG_INS.window_at(at)
     key = THROTTLE.key(person=person, window=str(window))
     Record(*key).update(
         [
@@ -181,14 +180,14 @@ def note_failure(person: str, *, at: datetime) -> None:
             Record.entity.set(Throttle.entity),
             Record.data.set({"window": window}),
             Record.version.set(1),
-            Record.expires_at.set(int((at + FAILURE_WINDOW).timestamp())),
+            Record.expires_at.set(int((at + FAILED_LOG_INS.window).timestamp())),
         ]
     )
 
 
 def forget_failures(tx: Transaction, person: str) -> None:
     """Begin counting anew after a success."""
-    tx.delete(THROTTLE.key(person=person, window=str(failure_window(tx.at))))
+    tx.delete(THROTTLE.key(person=person, window=str(FAILED_LOG_INS.window_at(tx.at))))
 
 
 def save_reset(tx: Transaction, person: str, reset: PasswordReset) -> None:

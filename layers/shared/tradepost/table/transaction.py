@@ -215,8 +215,8 @@ class Transaction:
         if earlier is None:
             self._updates[step.record.key] = step
             return
-        both, told = earlier.condition, repr(earlier.condition)
-        if step.condition is not None and repr(step.condition) != told:
+        both = earlier.condition
+        if step.condition is not None:
             both = step.condition if both is None else both & step.condition
         actions, more = [*earlier.actions, *step.actions], earlier.more + step.more
         otherwise, counter = earlier.otherwise or step.otherwise, earlier.counter or step.counter
