@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tradepost.aws.mails import Mail, MailDeferredError, MailRefusedError, send
 from tradepost.aws.queues import dequeued, enqueue_later
@@ -37,7 +38,8 @@ def _carried_out(record: dict[str, Any], context: Any) -> bool:
     try:
         key = dequeued(record)
         if context.get_remaining_time_in_millis() < ENOUGH_MS:
-            return enqueue_later(key, "mail", after=SOON)
+            enqueue_later(key, "mail", after=SOON)
+            return True
         item = claim(key, at=clock.now())
         return item is None or _sent(key, item)
     except Exception:  # one mail that nobody foresaw must not hold up the others: it goes to the dead-letter queue alone
@@ -88,11 +90,14 @@ def _tried_later(key: Key, item: OutboxItem, refusal: MailDeferredError) -> bool
         conclude(key, item, GIVEN_UP, at=at, failure=reason)
         return True
     pause = pause_after(item.attempts + 1, crowded=refusal.crowded, chance=random.random())  # noqa: S311  # jitter, not a secret
-    logger.warning(
-        "mail put off", outbox=item.id, reason=reason, attempts=item.attempts + 1, seconds=int(pause.total_seconds())
-    )
-    if not enqueue_later(key, "mail", after=pause):
+    try:
+        enqueue_later(key, "mail", after=pause)
+    except (ClientError, BotoCoreError):
+        logger.exception("mail not put off", outbox=item.id, reason=reason)
         release(key, item)
         return False
     put_off(key, item, until=at + pause, error=reason)
+    logger.warning(
+        "mail put off", outbox=item.id, reason=reason, attempts=item.attempts + 1, seconds=int(pause.total_seconds())
+    )
     return True

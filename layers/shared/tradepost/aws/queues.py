@@ -9,7 +9,6 @@ from itertools import batched
 from typing import Any, Final
 
 import botocore.session
-from botocore.exceptions import BotoCoreError, ClientError
 
 from tradepost.domain.outbox import Queue
 from tradepost.settings import settings
@@ -35,14 +34,10 @@ def enqueue(waiting: Mapping[Key, Queue]) -> set[Key]:
     return refused
 
 
-def enqueue_later(key: Key, queue: Queue, *, after: timedelta) -> bool:
-    """Put an outbox item on its queue so that it arrives after a while, a quarter of an hour at most; False if refused."""
+def enqueue_later(key: Key, queue: Queue, *, after: timedelta) -> None:
+    """Put an outbox item on its queue so that it arrives after a while, a quarter of an hour at most."""
     seconds = math.ceil(after.total_seconds())
-    try:
-        _client().send_message(QueueUrl=_address(queue), MessageBody=json.dumps(key._asdict()), DelaySeconds=seconds)
-    except (ClientError, BotoCoreError):
-        return False
-    return True
+    _client().send_message(QueueUrl=_address(queue), MessageBody=json.dumps(key._asdict()), DelaySeconds=seconds)
 
 
 def dequeued(record: dict[str, Any]) -> Key:
