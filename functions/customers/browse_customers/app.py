@@ -1,5 +1,6 @@
 """GET /v1/customers and /v1/customers/{id}: the store's customers, or a buyer's own."""
 
+from dataclasses import astuple
 from typing import Annotated, Literal, NamedTuple
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -10,7 +11,17 @@ from tradepost.domain.people import Permission
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor
-from tradepost.table.customers import COLLECTION, customer_key, field_is, get_customer, has_email, list_customers, stands_as
+from tradepost.table.customers import (
+    COLLECTION,
+    customer_key,
+    field_is,
+    find_customers,
+    get_customer,
+    has_email,
+    list_allocated,
+    list_customers,
+    stands_as,
+)
 from tradepost.table.listing import all_of, search
 from tradepost.table.shapes import Key
 
@@ -26,6 +37,7 @@ class Wanted(NamedTuple):
     status: CustomerStatus
     group_id: str | None
     kind: CustomerKind | None
+    sales_rep_id: str | None
     with_email: bool | None
     invitation: Invited | None
     delivery: Delivery | None
@@ -55,6 +67,7 @@ class Wanted(NamedTuple):
             (self.status == "all" or customer.active == (self.status == "active"))
             and self.group_id in {None, customer.group_id}
             and self.kind in {None, customer.kind}
+            and (self.sales_rep_id is None or self.sales_rep_id in customer.sales_rep_ids)
             and self.with_email in {None, customer.email is not None}
             and standing.issuperset(self.labels)
         )
@@ -65,12 +78,13 @@ def _named(ask: Ask) -> list[Key]:
 
 
 @app.get("/v1/customers", allow=Permission.LIST_CUSTOMERS)
-def list_customers_of_store(  # one argument for each parameter of the query
+def list_customers_of_store(  # noqa: PLR0913, PLR0917  # one argument for each parameter of the query
     caller: Caller,
     q: Annotated[str | None, Query(max_length=200, description="Words of name, number, city or e-mail address.")] = None,
     group_id: Annotated[str | None, Query(max_length=60)] = None,
     status: Annotated[CustomerStatus, Query(description="Active customers by default.")] = "active",
     kind: Annotated[CustomerKind | None, Query()] = None,
+    sales_rep_id: Annotated[str | None, Query(max_length=120, description="Allocated to this rep.")] = None,
     with_email: Annotated[bool | None, Query(alias="has_email", description="With an e-mail address, or without.")] = None,
     invitation: Annotated[Invited | None, Query(description="Of those that can be or are invited.")] = None,
     delivery: Annotated[Delivery | None, Query(description="How far the mail of the latest invitation got.")] = None,
@@ -78,17 +92,20 @@ def list_customers_of_store(  # one argument for each parameter of the query
     cursor: Cursor = None,
 ) -> Page[CustomerAnswer]:
     """List customers by name, or search them. A filtered page may hold fewer than `limit` and still have a next one."""
-    store_id, wanted = caller.store.id, Wanted(status, group_id, kind, with_email, invitation, delivery)
-    bound = ("customers", store_id, q, *(None if each is None else str(each) for each in wanted))
+    scope, wanted = caller.scope, Wanted(status, group_id, kind, sales_rep_id, with_email, invitation, delivery)
+    bound = ("customers", *(None if each is None else str(each) for each in (*astuple(scope), q, *wanted)))
     after = read_cursor(cursor, *bound)
-    if q is None or not q.strip():
-        rows = list_customers(store_id, limit=limit, after=after, where=wanted.where)
+    text, rep = (q or "").strip() or None, scope.sales_rep_id or sales_rep_id
+    if rep is None and text is None:
+        rows = list_customers(scope, limit=limit, after=after, where=wanted.where)
         found, following = [row.load(Customer) for row in rows.records], rows.next_position
     else:
-        ids, following = search(store_id, COLLECTION, q, limit=limit, after=after)
-        caller.reader.fetch(customer_key(store_id, customer_id) for customer_id in ids)
-        hits = [caller.reader.find(customer_key(store_id, customer_id), Customer) for customer_id in ids]
-        found = [hit for hit in hits if hit and wanted.takes(hit)]
+        if rep:
+            ids, following = list_allocated(scope.store_id, rep, text=text, limit=limit, after=after)
+        else:
+            ids, following = search(scope.store_id, COLLECTION, text or "", limit=limit, after=after)
+        hits = find_customers(caller.reader, scope, ids).values()
+        found = [hit for hit in hits if wanted.takes(hit)]
     items = [customer_answer(customer, at=caller.at) for customer in found]
     return Page(items=items, next_cursor=make_cursor(following, *bound))
 
@@ -96,8 +113,7 @@ def list_customers_of_store(  # one argument for each parameter of the query
 @app.get("/v1/customers/<customer_id>", allow=Permission.READ_CUSTOMER, reads=_named)
 def show_customer(customer_id: str, caller: Caller) -> CustomerAnswer:
     """Show one customer; to a buyer, its own."""
-    own = caller.customer_id
-    return customer_answer(get_customer(caller.reader, caller.store.id, customer_id, only=own), at=caller.at)
+    return customer_answer(get_customer(caller.reader, caller.scope, customer_id), at=caller.at)
 
 
 handler = app.handler

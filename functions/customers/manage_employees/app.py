@@ -102,7 +102,7 @@ def list_employees_of_customer(
 ) -> Page[EmployeeAnswer]:
     """List a customer's employees by name. A filtered page may hold fewer than `limit` and still have a next one."""
     store_id = caller.store.id
-    get_customer(caller.reader, store_id, customer_id, only=caller.customer_id)
+    get_customer(caller.reader, caller.scope, customer_id)
     bound = ("employees", store_id, customer_id, status, role)
     where = all_of([field_is("status", status) if status else None, field_is("employee_role", role) if role else None])
     rows = list_employees(store_id, customer_id, limit=limit, after=read_cursor(cursor, *bound), where=where)
@@ -120,7 +120,7 @@ def show_employee(customer_id: str, employee_id: str, caller: Caller) -> Employe
 def add_employee(customer_id: str, new: NewEmployee, caller: Caller) -> EmployeeAnswer:
     """Add an employee, invited by mail if wanted. Whoever has an account already joins with it."""
     store_id = caller.store.id
-    customer = get_customer(caller.reader, store_id, customer_id, only=caller.customer_id)
+    customer = get_customer(caller.reader, caller.scope, customer_id)
     before = caller.reader.find(member_key(new.place(store_id, customer.id), store_id), Member)
     employee = engaged(new, before, store_id=store_id, customer_id=customer.id)
     tx = caller.transaction()
@@ -192,7 +192,7 @@ def unlink_employee(customer_id: str, employee_id: str, caller: Caller) -> None:
 
 def _found(customer_id: str, employee_id: str, caller: Caller) -> Member:
     """Return a present employee of a customer within the caller's scope. Raises `NotFoundError`."""
-    get_customer(caller.reader, caller.store.id, customer_id, only=caller.customer_id)
+    get_customer(caller.reader, caller.scope, customer_id)
     employee = caller.reader.find(member_key(employee_id, caller.store.id), Member)
     if employee is None or employee.customer_id != customer_id or employee.status == "revoked":
         raise NotFoundError("employee")

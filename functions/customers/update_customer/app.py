@@ -44,7 +44,7 @@ def _named(ask: Ask) -> list[Key]:
 def update_customer(customer_id: str, change: CustomerChange, caller: Caller) -> CustomerAnswer:
     """Change a customer. A changed e-mail address kills the links sent to the old one; resend the invitation."""
     own = caller.customer_id
-    before = caller.match(get_customer(caller.reader, caller.store.id, customer_id, only=own))
+    before = caller.match(get_customer(caller.reader, caller.scope, customer_id))
     sent = change.model_fields_set
     if own and sent - BUYERS_FIELDS:
         names = ", ".join(sorted(sent - BUYERS_FIELDS))

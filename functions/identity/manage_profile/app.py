@@ -49,7 +49,7 @@ class ProfileChange(Value):
     landing: Text | None = None
 
 
-@app.get("/v1/me", allow=Permission.OWN_PROFILE)
+@app.get("/v1/me", allow=Permission.READ_PROFILE)
 def show_profile(caller: Caller) -> Profile:
     """Show the caller to itself."""
     return _profile(caller, caller.member)
@@ -73,11 +73,11 @@ def _profile(caller: Caller, member: Member) -> Profile:
         {
             **member.model_dump(exclude={"landing"}),
             "store": store_brief(caller.store),
-            "permissions": sorted(member.grants),
+            "permissions": sorted(caller.grants),
             "landing": member.landing or caller.store.default_landing,
             "landing_override": member.landing,
             "activity_consent": member.allows_activity,
-            "acting": None,
+            "acting": {"actor": caller.actor, "subject": caller.party} if caller.acting else None,
             "etag": member.etag,
         }
     )

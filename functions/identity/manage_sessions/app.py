@@ -65,8 +65,8 @@ def list_sessions(
     bound = ("sessions", caller.store.id, of, caller.member.id)
     after = read_cursor(cursor, *bound)
     if of == "store":
-        if not caller.is_owner:
-            raise ForbiddenError("forbidden", "Only the owner sees the sessions of the store.")
+        if Permission.LIST_STORES_SESSIONS not in caller.grants:
+            raise ForbiddenError("forbidden", "Only the owner and supervisors see the sessions of the store.")
         rows = list_sessions_of_store(caller.store.id, limit=limit, after=after)
         sessions = _live([row.load(Session) for row in rows.records], caller)
         return Page(items=sessions, next_cursor=make_cursor(rows.next_position, *bound))
@@ -79,7 +79,7 @@ def end_session(session_id: str, caller: Caller) -> None:
     """End a session; `current` is the one of this request. The owner may end anybody's."""
     current = SessionId(caller.member.id, caller.session.id)
     ended = current if session_id == "current" else SessionId.parse(session_id)
-    if ended.member_id != caller.member.id and not caller.is_owner:
+    if ended.member_id != caller.member.id and Permission.LIST_STORES_SESSIONS not in caller.grants:
         raise NotFoundError("session")
     session = caller.match(caller.reader.get(session_key(caller.store.id, *ended), Session))
     tx = caller.transaction()

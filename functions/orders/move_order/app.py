@@ -11,7 +11,8 @@ from tradepost.domain.people import Permission
 from tradepost.domain.values import LongText, Value
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.orders import OrderAnswer, deed, order_answer
-from tradepost.table.orders import get_order, order_key, save_order
+from tradepost.table.customers import get_customer
+from tradepost.table.orders import get_order, order_keys, save_order
 from tradepost.table.shapes import Key
 
 app = make_app()
@@ -43,16 +44,16 @@ Note = Annotated[MoveNote | None, Body()]
 
 
 def _named(ask: Ask) -> list[Key]:
-    return [order_key(ask.store, ask.path["order_id"])]
+    return order_keys(ask.store, ask.path["order_id"])
 
 
 def _move(step: Move, order_id: str, note: MoveNote | None, caller: Caller) -> OrderAnswer:
-    own = caller.customer_id
-    before = caller.match(get_order(caller.reader, caller.store.id, order_id, of_customer=own))
+    before = caller.match(get_order(caller.reader, caller.scope, order_id))
+    customer = get_customer(caller.reader, caller.scope, before.customer_id)
     tx = caller.transaction()
     words = note.note or None if note else None
-    moved = move(before, step, as_buyer=not caller.is_owner, by=deed(tx), note=words)
-    order = save_order(tx, moved)
+    moved = move(before, step, as_buyer=caller.customer_id is not None, by=deed(tx), note=words)
+    order = save_order(tx, moved, customer, before=before, time_zone=caller.store.time_zone)
     tx.audit(f"order:{DONE[step]}", order.id, before=before.status, after=order.status)
     if step in MAILED:
         tx.announce(OrderMail(store_id=order.store_id, order_id=order.id, event=MAILED[step]))

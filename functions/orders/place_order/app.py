@@ -4,7 +4,7 @@ import secrets
 
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError
-from tradepost.domain.ids import new_id, readable_number
+from tradepost.domain.ids import new_order_id, readable_number
 from tradepost.domain.orders import NewOrder, Quote, place
 from tradepost.domain.outbox import OrderMail
 from tradepost.domain.people import Permission
@@ -39,14 +39,14 @@ def _place(new: NewOrder, quoted: Quote, customer: Customer, caller: Caller, tak
     tx = caller.transaction()
     order = place(
         quoted,
-        order_id=new_id(),
+        order_id=new_order_id(customer.id),
         number=readable_number("O", secrets.token_bytes(8)),
         customer=customer,
         employee_id=caller.member.id,
         source=new.source,
         by=deed(tx),
     )
-    order = add_order(tx, order, taken=taken)
+    order = add_order(tx, order, customer, time_zone=caller.store.time_zone, taken=taken)
     tx.audit("order:placed", order.id, number=order.number, customer_id=order.customer_id, total=order.total.amount)
     tx.announce(OrderMail(store_id=order.store_id, order_id=order.id, event="placed"))
     return tx.commit_answering(order_answer(order, caller))

@@ -6,7 +6,7 @@ from tradepost.domain.people import Permission
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.orders import OrderAnswer, deed, find_products, order_answer, product_keys
 from tradepost.table.customers import get_customer
-from tradepost.table.orders import get_order, order_key, save_order
+from tradepost.table.orders import get_order, order_keys, save_order
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key, find_checkout_options
 
@@ -14,37 +14,35 @@ app = make_app()
 
 
 def _reads(ask: Ask) -> list[Key]:
-    named = order_key(ask.store, ask.path["order_id"])
+    named = order_keys(ask.store, ask.path["order_id"])
     try:
         change = OrderChange.model_validate_json(ask.body)
     except ValueError:
-        return [named]
-    return [named, checkout_options_key(ask.store), *product_keys(ask.store, change.lines or ())]
+        return named
+    return [*named, checkout_options_key(ask.store), *product_keys(ask.store, change.lines or ())]
 
 
 @app.patch("/v1/orders/<order_id>", allow=Permission.UPDATE_ORDERS, reads=_reads)
 def update_order(order_id: str, change: OrderChange, caller: Caller) -> OrderAnswer:
     """Change an order that is not confirmed yet; its totals follow. What is not sent stays as it is."""
-    own = caller.customer_id
-    before = caller.match(get_order(caller.reader, caller.store.id, order_id, of_customer=own))
+    before = caller.match(get_order(caller.reader, caller.scope, order_id))
+    customer = get_customer(caller.reader, caller.scope, before.customer_id)
     nulls = [Fault(f"/{name}", "must not be null") for name in sorted(change.model_fields_set) if getattr(change, name) is None]
     if nulls:
         raise InvalidError(*nulls)
-    # The customer is read only where an address is picked from its list: which one it is, the order has to say first.
-    picked = change.billing_address_id or change.shipping_address_id
     tx = caller.transaction()
     order = edit(
         before,
         change,
         store=caller.store,
-        customer=get_customer(caller.reader, caller.store.id, before.customer_id) if picked else None,
+        customer=customer,
         products=find_products(caller.reader, caller.store.id, change.lines or ()),
         options=find_checkout_options(caller.reader, caller.store.id),
         by=deed(tx),
     )
     if order == before:
         return order_answer(before, caller)
-    order = save_order(tx, order)
+    order = save_order(tx, order, customer, before=before, time_zone=caller.store.time_zone)
     tx.audit("order:updated", order.id, fields=list(order.history[-1].changed), total=order.total.amount)
     return tx.commit_answering(order_answer(order, caller))
 

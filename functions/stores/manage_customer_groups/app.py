@@ -36,7 +36,7 @@ class CustomerGroupAnswer(Answer):
     etag: str
 
 
-@app.get("/v1/customer-groups", allow=Permission.READ_STORE)
+@app.get("/v1/customer-groups", allow=Permission.READ_STORE_LISTS)
 def list_customer_groups(caller: Caller, limit: Limit = 50, cursor: Cursor = None) -> Page[CustomerGroupAnswer]:
     """List the customer groups, oldest first."""
     return page_of(CustomerGroup, CustomerGroupAnswer, caller, limit, cursor)
@@ -51,7 +51,7 @@ def create_customer_group(new: NewCustomerGroup, caller: Caller) -> CustomerGrou
     return tx.commit_answering(CustomerGroupAnswer.of(group))
 
 
-@app.get("/v1/customer-groups/<customer_group_id>", allow=Permission.READ_STORE, reads=_named)
+@app.get("/v1/customer-groups/<customer_group_id>", allow=Permission.READ_STORE_LISTS, reads=_named)
 def show_customer_group(customer_group_id: str, caller: Caller) -> CustomerGroupAnswer:
     """Show one customer group."""
     return CustomerGroupAnswer.of(found(CustomerGroup, customer_group_id, caller))

@@ -27,7 +27,7 @@ class PriceTierAnswer(Answer):
     etag: str
 
 
-@app.get("/v1/price-tiers", allow=Permission.READ_STORE)
+@app.get("/v1/price-tiers", allow=Permission.READ_STORE_LISTS)
 def list_price_tiers(caller: Caller, limit: Limit = 50, cursor: Cursor = None) -> Page[PriceTierAnswer]:
     """List the price tiers, oldest first."""
     return page_of(PriceTier, PriceTierAnswer, caller, limit, cursor)
@@ -42,7 +42,7 @@ def create_price_tier(fields: PriceTierFields, caller: Caller) -> PriceTierAnswe
     return tx.commit_answering(PriceTierAnswer.of(tier))
 
 
-@app.get("/v1/price-tiers/<price_tier_id>", allow=Permission.READ_STORE, reads=_named)
+@app.get("/v1/price-tiers/<price_tier_id>", allow=Permission.READ_STORE_LISTS, reads=_named)
 def show_price_tier(price_tier_id: str, caller: Caller) -> PriceTierAnswer:
     """Show one price tier."""
     return PriceTierAnswer.of(found(PriceTier, price_tier_id, caller))

@@ -43,7 +43,7 @@ class ResellerChannelAnswer(Answer):
     etag: str
 
 
-@app.get("/v1/reseller-channels", allow=Permission.READ_STORE)
+@app.get("/v1/reseller-channels", allow=Permission.READ_STORE_LISTS)
 def list_reseller_channels(caller: Caller, limit: Limit = 50, cursor: Cursor = None) -> Page[ResellerChannelAnswer]:
     """List the reseller channels, oldest first."""
     return page_of(ResellerChannel, ResellerChannelAnswer, caller, limit, cursor)
@@ -58,7 +58,7 @@ def create_reseller_channel(new: NewResellerChannel, caller: Caller) -> Reseller
     return tx.commit_answering(ResellerChannelAnswer.of(channel))
 
 
-@app.get("/v1/reseller-channels/<reseller_channel_id>", allow=Permission.READ_STORE, reads=_named)
+@app.get("/v1/reseller-channels/<reseller_channel_id>", allow=Permission.READ_STORE_LISTS, reads=_named)
 def show_reseller_channel(reseller_channel_id: str, caller: Caller) -> ResellerChannelAnswer:
     """Show one reseller channel."""
     return ResellerChannelAnswer.of(found(ResellerChannel, reseller_channel_id, caller))

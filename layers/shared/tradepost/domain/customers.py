@@ -10,6 +10,7 @@ from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.values import Country, Email, Entity, Instant, OptionalText, Text, Value, folded
 
 MAX_ADDRESSES: Final = 20
+MAX_FURTHER_SALES_REPS: Final = 5
 
 type CustomerKind = Literal["b2b", "b2c"]
 type InvitationState = Literal["pending", "accepted", "expired", "revoked"]
@@ -76,11 +77,12 @@ class Customer(Entity):
     """A buying company's account in one store.
 
     `administrators` holds the persons who look after its employees at present, `suppressed` says that mail to its address
-    came back for good or was complained of.
+    came back for good or was complained of, `order_months` counts what was done to its orders by the month they were placed
+    in, and `allows_acting` is its consent to sales reps who act for its employees.
     """
 
     entity: ClassVar = "customer"
-    aside: ClassVar = frozenset({"invitation", "administrators", "suppressed"})
+    aside: ClassVar = frozenset({"invitation", "administrators", "suppressed", "order_months"})
 
     id: str
     store_id: str
@@ -95,10 +97,12 @@ class Customer(Entity):
     price_tier_id: str | None = None
     account_manager_id: str | None = None
     further_sales_rep_ids: tuple[str, ...] = ()
+    allows_acting: bool = False
     addresses: tuple[Address, ...] = ()
     invitation: InvitationSummary | None = None
     administrators: Mapping[str, bool] = Field(default_factory=dict)
     suppressed: bool = False
+    order_months: Mapping[str, int] = Field(default_factory=dict)
     reseller: ResellerSummary | None = None
     created_at: Instant
 
@@ -106,6 +110,11 @@ class Customer(Entity):
     def sort_name(self) -> str:
         """The name that the list is sorted by, as far as fits into a key whatever its letters."""
         return folded(self.name)[:100]
+
+    @property
+    def sales_rep_ids(self) -> frozenset[str]:
+        """The sales reps it is allocated to: its account manager and the further ones."""
+        return frozenset(filter(None, (self.account_manager_id, *self.further_sales_rep_ids)))
 
     @property
     def main_address(self) -> Address | None:

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 from tradepost.domain.values import folded
 
-type TokenKind = Literal["session", "reset"]
+type TokenKind = Literal["session", "acting", "reset"]
 
-_TOKEN = re.compile(r"tp_(session|reset)_([a-z0-9.-]{1,140})_([a-z2-7]{52})_([0-9a-f]{8})")
+_TOKEN = re.compile(r"tp_(session|acting|reset)_([a-z0-9.-]{1,160})_([a-z2-7]{52})_([0-9a-f]{8})")
 _LINK = re.compile(r"([a-z0-9-]{3,40}\.[0-9a-z]{26})\.([0-9]{1,6})\.([a-z2-7]{26})")
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -53,6 +53,48 @@ def split_member_id(member: str) -> MemberKey | None:
         case [str(store_id), str(person), str(customer_id)] if store_id and person and customer_id:
             return MemberKey(store_id, person, customer_id)
     return None
+
+
+class ActingKey(NamedTuple):
+    """What an acting session's token says by itself: who acts, in which session, for which employee of which customer."""
+
+    store_id: str
+    employee: str
+    customer_id: str
+    actor: str
+    session: str
+
+    @property
+    def owner(self) -> str:
+        """The words as the token spells them."""
+        return ".".join((self.employee, split_person(self.actor), self.session))
+
+
+def split_person(member: str) -> str:
+    """Return the person of a member's id. Raises `ValueError` if it is not one."""
+    place = split_member_id(member)
+    if place is None:
+        raise ValueError("not a member's id")
+    return place.person
+
+
+def split_acting_owner(owner: str) -> ActingKey | None:
+    """Take what an acting session's token says apart; None if it is no such thing."""
+    match owner.split("."):
+        case [str(store_id), str(person), str(customer_id), str(actor), str(session)] if all(owner.split(".")):
+            employee = member_id(store_id, person, customer_id)
+            return ActingKey(store_id, employee, customer_id, member_id(store_id, actor), session)
+    return None
+
+
+def new_order_id(customer_id: str) -> str:
+    """Return an id for an order. It begins with its customer's, so that one batch reads both."""
+    return f"{customer_id}.{new_id()}"
+
+
+def customer_of_order(order_id: str) -> str:
+    """Return the customer that an order's id leads to."""
+    return order_id.partition(".")[0]
 
 
 def new_invitation_id(store_id: str) -> str:
@@ -93,7 +135,7 @@ def parse_token(text: str) -> Token | None:
     match = _TOKEN.fullmatch(text)
     if match is None:
         return None
-    token = Token(match[1], match[2], match[3])  # type: ignore[arg-type]  # the pattern allows the two kinds only
+    token = Token(match[1], match[2], match[3])  # type: ignore[arg-type]  # the pattern allows these kinds only
     return token if hmac.compare_digest(str(token), text) else None
 
 

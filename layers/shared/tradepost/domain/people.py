@@ -11,6 +11,7 @@ from tradepost.domain.customers import InvitationSummary
 from tradepost.domain.errors import ConflictError, ThrottledError
 from tradepost.domain.ids import member_id, person_key
 from tradepost.domain.limits import RateLimit
+from tradepost.domain.stores import OverrideLimits
 from tradepost.domain.values import Email, Entity, Instant, OptionalText, Text, Value
 
 SESSION_IDLE: Final = timedelta(hours=12)
@@ -25,21 +26,27 @@ CONSENT_TEXT_VERSION: Final = "2026-11"
 
 
 type EmployeeRole = Literal["admin", "buyer"]
+type Access = Literal["all", "allocated"]
 
 
 class Role(StrEnum):
     """What a member is to the store."""
 
     OWNER = "owner"
+    REP = "rep"
     BUYER = "buyer"
 
 
 class Permission(StrEnum):
     """What a route may demand. Whoever is not granted it is refused."""
 
+    READ_PROFILE = "profile:read"
     OWN_PROFILE = "profile:own"
     GIVE_CONSENT = "consent:give"
+    LIST_STORES_SESSIONS = "sessions:list_stores"
+    PAIR_DEVICES = "devices:pair"
     READ_STORE = "store:read"
+    READ_STORE_LISTS = "store_lists:read"
     MANAGE_STORE = "store:manage"
     READ_CHECKOUT_OPTIONS = "checkout_options:read"
     BROWSE_CATALOG = "catalog:browse"
@@ -53,16 +60,52 @@ class Permission(StrEnum):
     MANAGE_EMPLOYEES = "employees:manage"
     INVITE = "invitations:manage"
     MANAGE_EMAIL_TEMPLATES = "email_templates:manage"
+    MANAGE_SALES_REPS = "sales_reps:manage"
+    READ_ALLOCATION = "allocation:read"
+    ALLOCATE_CUSTOMERS = "allocation:change"
+    ACT_AS_EMPLOYEE = "acting:start"
+    END_ACTING = "acting:end"
+    READ_ACTING_LOG = "acting:read_log"
     PLACE_ORDERS = "orders:place"
     BROWSE_ORDERS = "orders:browse"
     UPDATE_ORDERS = "orders:update"
     MOVE_ORDERS = "orders:move"
+    APPROVE_ORDERS = "orders:approve"
+    SHOW_STATISTICS = "statistics:show"
 
 
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
-    Role.OWNER: frozenset(Permission) - {Permission.PLACE_ORDERS, Permission.GIVE_CONSENT},
+    Role.OWNER: frozenset(Permission)
+    - {Permission.PLACE_ORDERS, Permission.GIVE_CONSENT, Permission.END_ACTING, Permission.PAIR_DEVICES},
+    Role.REP: frozenset(
+        {
+            Permission.READ_PROFILE,
+            Permission.OWN_PROFILE,
+            Permission.GIVE_CONSENT,
+            Permission.PAIR_DEVICES,
+            Permission.READ_STORE,
+            Permission.READ_STORE_LISTS,
+            Permission.READ_CHECKOUT_OPTIONS,
+            Permission.BROWSE_CATALOG,
+            Permission.LIST_CUSTOMERS,
+            Permission.READ_CUSTOMER,
+            Permission.ADD_CUSTOMERS,
+            Permission.UPDATE_CUSTOMER,
+            Permission.SUGGEST_COMPANIES,
+            Permission.MANAGE_EMPLOYEES,
+            Permission.INVITE,
+            Permission.READ_ALLOCATION,
+            Permission.ACT_AS_EMPLOYEE,
+            Permission.PLACE_ORDERS,
+            Permission.BROWSE_ORDERS,
+            Permission.UPDATE_ORDERS,
+            Permission.MOVE_ORDERS,
+            Permission.SHOW_STATISTICS,
+        }
+    ),
     Role.BUYER: frozenset(
         {
+            Permission.READ_PROFILE,
             Permission.OWN_PROFILE,
             Permission.GIVE_CONSENT,
             Permission.READ_CHECKOUT_OPTIONS,
@@ -75,7 +118,27 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
         }
     ),
 }
-ADMINISTRATORS_GRANTS: Final = frozenset({Permission.MANAGE_EMPLOYEES})
+ADMINISTRATORS_GRANTS: Final = frozenset({Permission.MANAGE_EMPLOYEES, Permission.READ_ACTING_LOG})
+SUPERVISORS_GRANTS: Final = frozenset(
+    {
+        Permission.APPROVE_ORDERS,
+        Permission.READ_ACTING_LOG,
+        Permission.LIST_STORES_SESSIONS,
+    }
+)
+ACTING_GRANTS: Final = frozenset(
+    {
+        Permission.READ_PROFILE,
+        Permission.READ_CHECKOUT_OPTIONS,
+        Permission.BROWSE_CATALOG,
+        Permission.READ_CUSTOMER,
+        Permission.UPDATE_CUSTOMER,
+        Permission.PLACE_ORDERS,
+        Permission.BROWSE_ORDERS,
+        Permission.MOVE_ORDERS,
+    }
+)
+"""What somebody who acts for an employee may do at most: nothing about passwords, consent, people or invitations."""
 
 
 class Party(Value):
@@ -121,7 +184,11 @@ class ConsentChange(Value):
 
 
 class Member(Entity):
-    """A person's place in one store: the owner's, or an employee's of one customer. Pending is one that has not joined yet."""
+    """A person's place in one store: the owner's, a sales rep's, or an employee's of one customer.
+
+    Pending is one that has not joined yet, inactive a sales rep that was sent away for the time being. Sessions that
+    started before `readmitted_at` are over.
+    """
 
     entity: ClassVar = "member"
     aside: ClassVar = frozenset({"invitation", "suppressed"})
@@ -135,23 +202,43 @@ class Member(Entity):
     phone: OptionalText | None = None
     customer_id: str | None = None
     employee_role: EmployeeRole | None = None
-    status: Literal["pending", "active", "revoked"] = "active"
+    access: Access | None = None
+    supervisor: bool = False
+    override_limits: OverrideLimits | None = None
+    status: Literal["pending", "active", "inactive", "revoked"] = "active"
     landing: Text | None = None
     consents: tuple[ConsentChange, ...] = ()
     joined_at: Instant | None = None
+    readmitted_at: Instant | None = None
     invitation: InvitationSummary | None = None
     suppressed: bool = False
 
     @property
     def grants(self) -> frozenset[Permission]:
-        """What the member may do; a customer's administrator also looks after its employees."""
-        more = ADMINISTRATORS_GRANTS if self.employee_role == "admin" else frozenset()
+        """What the member may do; administrators also look after a customer's employees, supervisors after other reps."""
+        more = frozenset[Permission]()
+        if self.employee_role == "admin":
+            more = ADMINISTRATORS_GRANTS
+        if self.role is Role.REP and self.supervisor:
+            more = SUPERVISORS_GRANTS
         return GRANTS[self.role] | more
+
+    @property
+    def grants_to_whoever_acts(self) -> frozenset[Permission]:
+        """What somebody who acts as this employee may do: what the employee may, and acting does not rule out."""
+        return (self.grants & ACTING_GRANTS) | {Permission.END_ACTING}
 
     @property
     def is_administrator(self) -> bool:
         """Whether the member looks after its customer's employees at present."""
         return self.status == "active" and self.employee_role == "admin"
+
+    @property
+    def admitted_at(self) -> datetime:
+        """Since when the member has been in the store without a break. Raises `LookupError` for one who has not joined."""
+        if self.joined_at is None:
+            raise LookupError("has not joined")
+        return max(self.joined_at, self.readmitted_at or self.joined_at)
 
     @property
     def party(self) -> Party:
@@ -250,7 +337,7 @@ class Session(Entity):
     def is_live(self, account: Account, member: Member, *, at: datetime) -> bool:
         """Tell whether it still stands for its person: a place that was lost and given again is entered anew."""
         ended_by_password = self.started_at < account.sessions_valid_from and self.id != account.kept_session
-        ended_by_revocation = member.status != "active" or member.joined_at is None or self.started_at < member.joined_at
+        ended_by_revocation = member.status != "active" or member.joined_at is None or self.started_at < member.admitted_at
         return at < self.expires_at and not ended_by_password and not ended_by_revocation
 
 

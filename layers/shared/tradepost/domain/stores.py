@@ -91,6 +91,7 @@ class Store(Entity):
     invitation_days: Days = 14
     offer_days: Days = 30
     override_limits: OverrideLimits = OverrideLimits()
+    acting_needs_consent: bool = False
     domain: Hostname | None = None
     opened_at: Instant
     group_tiers: Mapping[str, str] = Field(default_factory=dict)

@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tradepost.aws.links import signed
 from tradepost.aws.secrets import signing_key
-from tradepost.domain import errors
+from tradepost.domain import clock, errors
 from tradepost.domain.errors import DomainError
 from tradepost.domain.ids import derived_token
 from tradepost.domain.people import Permission
@@ -167,12 +167,15 @@ class App(APIGatewayRestResolver):
         known: dict[str, Any] = {}
         self.context["known"] = known
         answer: dict[str, Any] = self.resolve(event, context)
+        if "acting_as" in known:
+            answer.setdefault("multiValueHeaders", {})["Acting-As"] = [known["acting_as"]]
         logger.info(
             "request",
             method=event.get("httpMethod"),
             route=event.get("resource"),
             status=answer["statusCode"],
             member=known.get("member"),
+            **({"acting_as": known["acting_as"]} if "acting_as" in known else {}),
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
             request_id=event.get("requestContext", {}).get("requestId"),
         )
@@ -219,9 +222,13 @@ def _identified(app: App, next_middleware: NextMiddleware) -> Response[Any]:
     if rule is None:
         # A path that the gateway matched and no route does: a parameter of characters that no id has.
         raise errors.NotFoundError("route")
-    caller = identify(facts, rule)
+    caller = CallerInfo(facts, rule, clock.now())
+    try:
+        identify(caller)
+    finally:
+        # Also where it is refused: whoever acts is told as whom, with every answer.
+        app.context["known"] |= _known_of(caller)
     app.context["caller"] = caller
-    app.context["known"]["member"] = caller.party.id
     as_csv = app.csv.get(key) if CSV in facts.headers.get("accept", "").lower() else None
     kept = kept_answer(caller)
     if kept is not None:
@@ -230,6 +237,11 @@ def _identified(app: App, next_middleware: NextMiddleware) -> Response[Any]:
     _check_body(facts, app.media[key], declared=bool(route.dependant.body_params) or app.media[key] != JSON)
     response: Response[Any] = next_middleware(app)
     return _written(_dressed(response, facts), caller, as_csv)
+
+
+def _known_of(caller: CallerInfo) -> dict[str, str | None]:
+    acting = {"acting_as": caller.party.id} if caller.acting else {}
+    return {"member": caller.actor.id, **acting}
 
 
 def _written(response: Response[Any], caller: CallerInfo, as_csv: CsvOf | None) -> Response[Any]:
@@ -297,9 +309,8 @@ def _dressed(response: Response[Any], facts: RequestFacts) -> Response[Any]:
 def _replayed(facts: RequestFacts, kept: KeptAnswer, secrets: Mapping[str, Callable[[Any], Any]]) -> Response[Any]:
     body: dict[str, Any] = _whole(kept.body, secrets)
     if kept.token_seed:
-        token = derived_token(
-            signing_key(), "session", kept.token_seed.member_id, kept.token_seed.session, facts.headers["idempotency-key"]
-        )
+        seed = kept.token_seed
+        token = derived_token(signing_key(), seed.kind, seed.owner, seed.session, facts.headers["idempotency-key"])
         body.get("session", body)["token"] = str(token)
     return _dressed(Response(kept.status, JSON, body, {"Idempotent-Replayed": "true"}), facts)
 

@@ -10,9 +10,20 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
 from tradepost.aws.secrets import signing_key
-from tradepost.domain import clock, errors
+from tradepost.domain import errors
+from tradepost.domain.acting import ActingSession, refuse_without_consent
 from tradepost.domain.customers import Customer
-from tradepost.domain.ids import Token, digest, fingerprint, parse_token, split_member_id
+from tradepost.domain.ids import (
+    ActingKey,
+    MemberKey,
+    Token,
+    digest,
+    fingerprint,
+    parse_token,
+    split_acting_owner,
+    split_member_id,
+    split_person,
+)
 from tradepost.domain.people import (
     ANONYMOUS,
     SESSION_TOUCH,
@@ -23,11 +34,22 @@ from tradepost.domain.people import (
     Role,
     Session,
 )
+from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Entity
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
-from tradepost.table.shapes import ACCOUNT, CUSTOMER, MEMBER, REPLAY, SESSION, STORE, Key, store_owner
+from tradepost.table.shapes import (
+    ACCOUNT,
+    ACTING_SESSION,
+    CUSTOMER,
+    MEMBER,
+    REPLAY,
+    SESSION,
+    STORE,
+    Key,
+    store_owner,
+)
 from tradepost.table.transaction import KeptAnswer, Replay, Transaction
 
 ANYONE: Final = "anyone"
@@ -90,6 +112,8 @@ class CallerInfo:
     _account: Account | None = None
     _session: Session | None = None
     _customer: Customer | None = None
+    _actor: Member | None = None
+    acting: ActingSession | None = None
     replay: Replay | None = None
 
     @property
@@ -128,14 +152,34 @@ class CallerInfo:
         return self._customer.id if self._customer else None
 
     @property
+    def scope(self) -> Scope:
+        """The customers that the caller may see."""
+        return Scope.of(self.member)
+
+    @property
     def is_owner(self) -> bool:
         """Whether the caller runs the store."""
         return self._member is not None and self._member.role is Role.OWNER
 
     @property
+    def is_rep(self) -> bool:
+        """Whether the caller is a sales rep, at work as such."""
+        return self._member is not None and self._member.role is Role.REP
+
+    @property
+    def grants(self) -> frozenset[Permission]:
+        """What the caller may do: whoever acts for somebody, what both may."""
+        return self.member.grants_to_whoever_acts if self.acting else self.member.grants
+
+    @property
     def party(self) -> Party:
-        """The caller as actor and subject."""
+        """For whom the caller does what it does: itself, or the employee it acts for."""
         return self._member.party if self._member else ANONYMOUS
+
+    @property
+    def actor(self) -> Party:
+        """Who it is that does something: the caller itself, whomever it acts for."""
+        return self._actor.party if self._actor else self.party
 
     @property
     def if_match(self) -> int | None:
@@ -156,10 +200,13 @@ class CallerInfo:
         member: Member | None = None,
         account: Account | None = None,
         customer: Customer | None = None,
+        actor: Member | None = None,
+        acting: ActingSession | None = None,
     ) -> None:
         """Note who it is, once that is proven."""
         self._store, self._session, self._member = store, session, member
         self._account, self._customer = account, customer
+        self._actor, self.acting = actor, acting
 
     def match[E: Entity](self, entity: E) -> E:
         """Return the entity if it still is what the caller decided on. Raises `StaleError`."""
@@ -194,18 +241,18 @@ class CallerInfo:
 
     def transaction(self, *, owner: str | None = None, party: Party | None = None) -> Transaction:
         """Begin the write of this request, as the caller, unless a person is only becoming one."""
-        actor = party or self.party
+        subject = party or self.party
         owner = owner or store_owner(self.store.id)
-        return Transaction(owner, actor, actor, self.at, replay=self.replay, status=self.rule.status)
+        return Transaction(owner, party or self.actor, subject, self.at, replay=self.replay, status=self.rule.status)
 
 
-def identify(facts: RequestFacts, rule: Rule) -> CallerInfo:
-    """Find out who is asking and whether this route is for them.
+def identify(caller: CallerInfo) -> None:
+    """Find out who is asking and whether this route is for them, and note it with the caller.
 
     Calls: none for a malformed credential, otherwise one BatchGetItem. Raises `UnauthenticatedError`, `ForbiddenError`,
     `UnavailableError`, and for a retried request whose key was used for another one `InvalidError`.
     """
-    caller = CallerInfo(facts, rule, clock.now())
+    facts, rule = caller.facts, caller.rule
     credential = facts.headers.get("authorization", "").strip()
     if credential and (rule.allow != ANYONE or rule.recognises):
         _identify_member(caller, credential)
@@ -213,7 +260,6 @@ def identify(facts: RequestFacts, rule: Rule) -> CallerInfo:
         _identify_stranger(caller)
     if rule.precondition and "if-match" not in facts.headers:
         raise _precondition_required()
-    return caller
 
 
 def kept_answer(caller: CallerInfo) -> KeptAnswer | None:
@@ -250,10 +296,22 @@ def _identify_stranger(caller: CallerInfo) -> None:
 def _identify_member(caller: CallerInfo, credential: str) -> None:
     match = _BEARER.fullmatch(credential)
     token = parse_token(match[1]) if match else None
-    owner = split_member_id(token.owner) if token and token.kind == "session" else None
-    if token is None or owner is None:
-        raise _invalid_token()
-    store_id, person, customer_id = owner
+    if token and token.kind == "session":
+        place = split_member_id(token.owner)
+        if place:
+            _enter(caller, token, place)
+            return
+    if token and token.kind == "acting":
+        key = split_acting_owner(token.owner)
+        if key:
+            _act(caller, token, key)
+            return
+    raise _invalid_token()
+
+
+def _enter(caller: CallerInfo, token: Token, place: MemberKey) -> None:
+    """Admit whoever is signed in as itself."""
+    store_id, person, customer_id = place
     keys = {
         "session": SESSION.key(store=store_id, member=token.owner, session=digest(token.secret)),
         "member": MEMBER.key(store=store_id, member=token.owner),
@@ -262,17 +320,65 @@ def _identify_member(caller: CallerInfo, credential: str) -> None:
     }
     if customer_id:
         keys["customer"] = CUSTOMER.key(store=store_id, customer=customer_id)
-    _expect_retries(caller, store_owner(store_id), token)
-    facts = caller.facts
-    _fetch(caller, keys.values(), Ask(store_id, token.owner, customer_id, facts.path_parameters, facts.query, facts.body))
-    _admit(caller, keys)
-    if caller.rule.allow not in {ANYONE, *caller.member.grants}:
-        raise errors.ForbiddenError("forbidden", "Your role does not include this.", required=str(caller.rule.allow))
-    _require_idempotency_key(caller)
+    _read(caller, token, keys, store_id, token.owner, customer_id)
+    session, member, account, store = _signed_in(caller, keys)
+    customer = caller.reader.find(keys["customer"], Customer) if "customer" in keys else None
+    if "customer" in keys and (customer is None or not customer.active):
+        raise _invalid_token()
+    if member.role is Role.BUYER and caller.rule.allow != ANYONE:
+        store.must_be_open()
+    caller.recognise(store, session=session, member=member, account=account, customer=customer)
+    _admit(caller)
     _touch(caller, keys["session"])
 
 
-def _admit(caller: CallerInfo, keys: Mapping[str, Key]) -> None:
+def _act(caller: CallerInfo, token: Token, place: ActingKey) -> None:
+    """Admit whoever acts for an employee: as the employee, and while all of that holds under which it began.
+
+    Raises `NotFoundError` as soon as the customer is out of the actor's scope.
+    """
+    store_id = place.store_id
+    keys = {
+        "session": SESSION.key(store=store_id, member=place.actor, session=place.session),
+        "member": MEMBER.key(store=store_id, member=place.actor),
+        "account": ACCOUNT.key(person=split_person(place.actor)),
+        "store": STORE.key(store=store_id),
+        "acting": ACTING_SESSION.key(store=store_id, id=digest(token.secret)),
+        "employee": MEMBER.key(store=store_id, member=place.employee),
+        "customer": CUSTOMER.key(store=store_id, customer=place.customer_id),
+    }
+    _read(caller, token, keys, store_id, place.employee, place.customer_id)
+    session, actor, account, store = _signed_in(caller, keys)
+    read = caller.reader
+    acting, employee = read.find(keys["acting"], ActingSession), read.find(keys["employee"], Member)
+    customer = read.find(keys["customer"], Customer)
+    if acting is None or employee is None or customer is None or not acting.is_live(caller.at):
+        raise _invalid_token()
+    if (acting.session_id, acting.employee_id) != (session.id, employee.id) or employee.status != "active":
+        raise _invalid_token()
+    if not customer.active:
+        raise _invalid_token()
+    if not Scope.of(actor).covers(customer):
+        raise errors.NotFoundError("customer")
+    caller.recognise(store, session=session, member=employee, account=account, customer=customer, actor=actor, acting=acting)
+    if caller.rule.allow is not Permission.END_ACTING:
+        store.must_be_open()
+        refuse_without_consent(customer, store)
+    if caller.rule.allow == ANYONE or caller.rule.allow in employee.grants - caller.grants:
+        raise errors.ForbiddenError("not_while_acting", "This is for the person alone. Return to your own account first.")
+    _admit(caller)
+    _touch(caller, keys["session"])
+
+
+def _read(
+    caller: CallerInfo, token: Token, keys: Mapping[str, Key], store_id: str, member: str, customer_id: str | None
+) -> None:
+    facts = caller.facts
+    _expect_retries(caller, store_owner(store_id), token)
+    _fetch(caller, keys.values(), Ask(store_id, member, customer_id, facts.path_parameters, facts.query, facts.body))
+
+
+def _signed_in(caller: CallerInfo, keys: Mapping[str, Key]) -> tuple[Session, Member, Account, Store]:
     read = caller.reader
     session, member = read.find(keys["session"], Session), read.find(keys["member"], Member)
     account, store = read.find(keys["account"], Account), read.find(keys["store"], Store)
@@ -280,12 +386,13 @@ def _admit(caller: CallerInfo, keys: Mapping[str, Key]) -> None:
         raise _invalid_token()
     if not session.is_live(account, member, at=caller.at):
         raise _invalid_token()
-    customer = read.find(keys["customer"], Customer) if "customer" in keys else None
-    if "customer" in keys and (customer is None or not customer.active):
-        raise _invalid_token()
-    if member.role is not Role.OWNER and caller.rule.allow != ANYONE:
-        store.must_be_open()
-    caller.recognise(store, session=session, member=member, account=account, customer=customer)
+    return session, member, account, store
+
+
+def _admit(caller: CallerInfo) -> None:
+    if caller.rule.allow not in {ANYONE, *caller.grants}:
+        raise errors.ForbiddenError("forbidden", "Your role does not include this.", required=str(caller.rule.allow))
+    _require_idempotency_key(caller)
 
 
 def _fetch(caller: CallerInfo, keys: Iterable[Key], ask: Ask) -> None:

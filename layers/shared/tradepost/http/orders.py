@@ -93,7 +93,7 @@ def order_answer(order: Order, caller: CallerInfo, *, with_lines: bool = True) -
             **shown,
             "lines": order.lines if with_lines else None,
             "line_count": len(order.lines),
-            "allowed_transitions": moves_from(order.status, as_buyer=not caller.is_owner),
+            "allowed_transitions": moves_from(order.status, as_buyer=caller.customer_id is not None),
         }
     )
 

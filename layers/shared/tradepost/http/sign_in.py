@@ -75,7 +75,7 @@ class Entrance:
 
 def open_session(tx: Transaction, account: Account, member: Member, store: Store, caller: CallerInfo) -> Entrance:
     """Start a session in a transaction, and prepare the answer."""
-    seed = TokenSeed(member_id=member.id, session=new_id())
+    seed = TokenSeed(owner=member.id, session=new_id())
     token = derived_token(
         signing_key(), "session", member.id, seed.session, caller.facts.headers.get("idempotency-key", new_id())
     )

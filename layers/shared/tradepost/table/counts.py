@@ -20,8 +20,13 @@ def count_moves(tx: Transaction, store_id: str, what: str, *, before: Iterable[s
     moves.subtract(before)
     for label, more in sorted(moves.items()):
         if more:
-            part = int(tx.chance * PARTS)
-            tx.count(COUNT.key(store=store_id, what=what, label=label, part=str(part)), more, entity=COUNT.entity)
+            key = COUNT.key(store=store_id, what=what, label=label, part=part_of(tx))
+            tx.add_up(Record(*key, entity=COUNT.entity), {"tally": more})
+
+
+def part_of(tx: Transaction) -> str:
+    """Return the part of a spread counter that a transaction counts on."""
+    return str(int(tx.chance * PARTS))
 
 
 def counted(store_id: str, what: str) -> Mapping[str, int]:

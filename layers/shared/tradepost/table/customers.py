@@ -1,5 +1,6 @@
 """Customers in the table: unique by number and by e-mail address in their store, found by the words of what they are called."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pynamodb.expressions.condition import Condition
@@ -8,12 +9,14 @@ from pynamodb.expressions.operand import Path
 from tradepost.domain.customers import Customer, InvitationSummary
 from tradepost.domain.errors import ConflictError, NotFoundError
 from tradepost.domain.ids import person_key
+from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import CustomerGroup, PriceTier
 from tradepost.table.counts import count_moves
-from tradepost.table.listing import Position, Rows, index_words, list_index, words_of
+from tradepost.table.listing import Position, Rows, all_of, index_words, list_index, list_partition, words_of
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
-from tradepost.table.shapes import CLAIM, CUSTOMER, INVITATION, SUPPRESSION, Key
+from tradepost.table.shapes import ALLOCATION, CLAIM, CUSTOMER, INVITATION, SUPPRESSION, Key
+from tradepost.table.statistics import count_anew
 from tradepost.table.stores import point_at
 from tradepost.table.transaction import Transaction
 
@@ -39,15 +42,33 @@ def company_claim(store_id: str, company_id: str) -> Key:
     return CLAIM.key(store=store_id, what=COMPANY_CLAIM, value=company_id)
 
 
-def get_customer(reader: Reader, store_id: str, customer_id: str, *, only: str | None = None) -> Customer:
-    """Return a customer of a store; with `only`, none but that one exists. Raises `NotFoundError`."""
-    if only not in {None, customer_id}:
+def find_customer(reader: Reader, scope: Scope, customer_id: str) -> Customer | None:
+    """Return a customer, or None if there is none within the scope."""
+    customer = reader.find(customer_key(scope.store_id, customer_id), Customer)
+    return customer if customer and scope.covers(customer) else None
+
+
+def get_customer(reader: Reader, scope: Scope, customer_id: str) -> Customer:
+    """Return a customer within the scope. Raises `NotFoundError`."""
+    customer = find_customer(reader, scope, customer_id)
+    if customer is None:
         raise NotFoundError("customer")
-    return reader.get(customer_key(store_id, customer_id), Customer)
+    return customer
+
+
+def find_customers(reader: Reader, scope: Scope, customer_ids: Iterable[str]) -> dict[str, Customer]:
+    """Return those of some customers that are within the scope, by id. One BatchGetItem for those not read yet (100 each)."""
+    ids = list(dict.fromkeys(customer_ids))
+    reader.fetch(customer_key(scope.store_id, customer_id) for customer_id in ids)
+    found = {customer_id: find_customer(reader, scope, customer_id) for customer_id in ids}
+    return {customer_id: customer for customer_id, customer in found.items() if customer}
 
 
 def save_customer(tx: Transaction, customer: Customer, *, before: Customer | None = None) -> Customer:
-    """Write a customer with everything that hangs on it; returns it with its new version."""
+    """Write a customer with everything that hangs on it; returns it with its new version.
+
+    Calls: one Query if its orders have to be counted for others, see `count_anew`.
+    """
     store = customer.store_id
     key = customer_key(store, customer.id)
     listed = CUSTOMER.index1(store=store, name=customer.sort_name, customer=customer.id)
@@ -59,6 +80,9 @@ def save_customer(tx: Transaction, customer: Customer, *, before: Customer | Non
     old_words = _words(before) if before else frozenset()
     index_words(tx, store, COLLECTION, customer.id, before=old_words, after=_words(customer))
     _keep_counted(tx, customer, before)
+    _keep_allocated(tx, customer, before)
+    if before:
+        count_anew(tx, before, customer)
     readdressed = before is not None and _person_of(before) != _person_of(customer)
     suppressed = customer.suppressed and not readdressed
     return customer.model_copy(update={"version": customer.version + 1, "suppressed": suppressed})
@@ -71,10 +95,26 @@ def require_active(tx: Transaction, store_id: str, customer_id: str) -> None:
     tx.update(customer_key(store_id, customer_id), [], condition=active, otherwise=inactive)
 
 
-def list_customers(store_id: str, *, limit: int, after: Position | None, where: Condition | None) -> Rows:
-    """Return a page of a store's customers by name, with one Query."""
-    partition = CUSTOMER.index1(store=store_id, name="", customer="").pk
-    return list_index(Record.gsi1, partition, limit=limit, after=after, where=where)
+def list_customers(scope: Scope, *, limit: int, after: Position | None, where: Condition | None) -> Rows:
+    """Return a page of the customers of a scope that is not a rep's own list, by name. One Query."""
+    if scope.reach not in {"store", "active"}:
+        raise ValueError("what is allocated has a list of its own")
+    partition = CUSTOMER.index1(store=scope.store_id, name="", customer="").pk
+    within = field_is("active", value=True) if scope.reach == "active" else None
+    return list_index(Record.gsi1, partition, limit=limit, after=after, where=all_of([within, where]))
+
+
+def list_allocated(
+    store_id: str, sales_rep_id: str, *, text: str | None = None, limit: int, after: Position | None
+) -> tuple[list[str], Position | None]:
+    """Return the ids of a page of the customers allocated to a rep, by name, all or those with some words. One Query."""
+    words = words_of(text)
+    if text and not words:
+        return [], None
+    partition = ALLOCATION.partition(store=store_id, rep=sales_rep_id)
+    where = all_of(Record.words.contains(f" {word}") for word in sorted(words))
+    rows = list_partition(partition, limit=limit, after=after, where=where)
+    return [record.sk.rpartition("#")[2] for record in rows.records], rows.next_position
 
 
 def stands_as(label: str) -> Condition:
@@ -148,6 +188,25 @@ def _keep_counted(tx: Transaction, customer: Customer, before: Customer | None) 
     if before and told and told.state != "revoked":
         key = INVITATION.key(store=customer.store_id, invitation=told.id)
         tx.update(key, [Path("aside.active").set(customer.active)])
+
+
+def _keep_allocated(tx: Transaction, customer: Customer, before: Customer | None) -> None:
+    """Keep the lists of the reps in step with the customer: by its name, found by its words."""
+    old = {_allocation(before, rep): _listed_words(before) for rep in before.sales_rep_ids} if before else {}
+    new = {_allocation(customer, rep): _listed_words(customer) for rep in customer.sales_rep_ids}
+    for key in sorted(old.keys() - new.keys()):
+        tx.delete(key)
+    for key, words in sorted(new.items()):
+        if old.get(key) != words:
+            tx.put(Record(*key, entity=ALLOCATION.entity, words=words))
+
+
+def _allocation(customer: Customer, rep: str) -> Key:
+    return ALLOCATION.key(store=customer.store_id, rep=rep, name=customer.sort_name, customer=customer.id)
+
+
+def _listed_words(customer: Customer) -> str:
+    return f" {' '.join(sorted(_words(customer)))} "
 
 
 def _still_told(told: InvitationSummary | None) -> Condition:

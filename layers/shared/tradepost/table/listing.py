@@ -7,7 +7,7 @@ filtered, otherwise a fixed number; a page may hold fewer items than asked for a
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex
@@ -59,12 +59,30 @@ def list_index(
     return _page(pages, limit, sort_name)
 
 
-def list_partition(partition: str, *, limit: int, after: Position | None = None) -> Rows:
+def list_partition(
+    partition: str,
+    *,
+    limit: int,
+    after: Position | None = None,
+    where: Condition | None = None,
+    newest_first: bool = False,
+) -> Rows:
     """Return a page of a partition of the table itself, with one consistent Query."""
     pages = Record.query(
-        partition, page_size=limit + 1, consistent_read=True, last_evaluated_key=_start(after, None, partition)
+        partition,
+        filter_condition=where,
+        page_size=limit + 1 if where is None else WINDOW,
+        consistent_read=True,
+        scan_index_forward=not newest_first,
+        last_evaluated_key=_start(after, None, partition),
     ).page_iter
     return _page(pages, limit, None)
+
+
+def position_of(record: Record, *, gsi: Literal[1, 2]) -> Position:
+    """Return the position after an item of an index."""
+    name = f"gsi{gsi}sk"
+    return {"pk": record.pk, "sk": record.sk, name: getattr(record, name)}
 
 
 def all_of(conditions: Iterable[Condition | None]) -> Condition | None:
@@ -110,8 +128,8 @@ def _is_first_hit(record: Record, prefix: str) -> bool:
     return not hits or record.sk.startswith(f"{min(hits)}#")
 
 
-def words_of(*texts: str | None) -> frozenset[str]:
-    """Return the words that an entry is found by: folded, without accents, at most `MAX_WORDS`.
+def words_of(*texts: str | None, most: int = MAX_WORDS) -> frozenset[str]:
+    """Return the words that an entry is found by: folded, without accents, and so many at most.
 
     Entries are found by the beginnings of words, so that a word with which another one begins is left out.
     """
@@ -125,7 +143,7 @@ def words_of(*texts: str | None) -> frozenset[str]:
             words.update(dict.fromkeys(whole[:60] for whole in (match[0], match[0].rpartition("@")[2])))
             words.update(dict.fromkeys(part[:60] for part in re.split(r"[.@+-]", match[0]) if part))
     longest = [word for word in words if not any(other != word and other.startswith(word) for other in words)]
-    return frozenset(longest[:MAX_WORDS])
+    return frozenset(longest[:most])
 
 
 def index_words(

@@ -1,20 +1,29 @@
-"""Orders in the table: unique by number in their store, listed for the store and for each customer, newest first."""
+"""Orders in the table: unique by number in their store, listed for the store and each customer, newest first, and counted."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.clock import stamp
+from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError, NotFoundError
+from tradepost.domain.ids import customer_of_order
 from tradepost.domain.orders import Order, OrderStatus
-from tradepost.table.listing import Position, Rows, all_of, index_words, list_index, search, words_of
+from tradepost.domain.scoping import Scope
+from tradepost.table.customers import customer_key, find_customer, find_customers
+from tradepost.table.listing import Position, Rows, all_of, index_words, list_index, position_of, search, words_of
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import ORDER, Key
+from tradepost.table.statistics import count_order
 from tradepost.table.transaction import Transaction
 
 COLLECTION = "ORDERS"
+SIFTED = 100
+"""How many orders are looked at for a page of those whose customers have to be in scope."""
+MAX_WORDS = 40
+"""By how many words an order is found at most: whatever is changed of it, old and new ones fit into one transaction."""
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -24,81 +33,109 @@ def order_key(store_id: str, order_id: str) -> Key:
     return ORDER.key(store=store_id, order=order_id)
 
 
-def get_order(reader: Reader, store_id: str, order_id: str, *, of_customer: str | None = None) -> Order:
-    """Return an order of a store; with `of_customer`, none but that customer's exist. Raises `NotFoundError`."""
-    order = reader.get(order_key(store_id, order_id), Order)
-    if of_customer not in {None, order.customer_id}:
+def order_keys(store_id: str, order_id: str) -> list[Key]:
+    """Return where an order is kept, and its customer, which says whose scope it is in."""
+    return [order_key(store_id, order_id), customer_key(store_id, customer_of_order(order_id))]
+
+
+def get_order(reader: Reader, scope: Scope, order_id: str) -> Order:
+    """Return an order of a customer within the scope. Raises `NotFoundError`."""
+    if find_customer(reader, scope, customer_of_order(order_id)) is None:
         raise NotFoundError("order")
-    return order
+    return reader.get(order_key(scope.store_id, order_id), Order)
 
 
-def add_order(tx: Transaction, order: Order, *, taken: ConflictError) -> Order:
-    """Write a new order; returns it with its version. `taken` says that another order has its number."""
-    words = words_of(order.number, order.customer_number, order.customer_name)
+def add_order(tx: Transaction, order: Order, customer: Customer, *, time_zone: str, taken: ConflictError) -> Order:
+    """Write a new order and count it; returns it with its version. `taken` says that another order has its number."""
     record = _record(order)
-    record.words = f" {' '.join(sorted(words))} "
     tx.save(record)
     tx.claim(order.store_id, "order-number", order.number, order.id, otherwise=taken)
-    index_words(tx, order.store_id, COLLECTION, order.id, before=(), after=words)
+    index_words(tx, order.store_id, COLLECTION, order.id, before=(), after=_words(order))
+    count_order(tx, customer, before=None, after=order, time_zone=time_zone)
     return order.model_copy(update={"version": 1})
 
 
-def save_order(tx: Transaction, order: Order) -> Order:
-    """Write a changed order; returns it with its new version."""
+def save_order(tx: Transaction, order: Order, customer: Customer, *, before: Order, time_zone: str) -> Order:
+    """Write a changed order, and count what changed of it; returns it with its new version."""
     tx.save(_record(order))
+    index_words(tx, order.store_id, COLLECTION, order.id, before=_words(before), after=_words(order))
+    count_order(tx, customer, before=before, after=order, time_zone=time_zone)
     return order.model_copy(update={"version": order.version + 1})
 
 
+class Wanted(NamedTuple):
+    """Which orders a list shows: those placed from `begin` until before `end`."""
+
+    customer_id: str | None = None
+    sales_rep_id: str | None = None
+    text: str | None = None
+    status: OrderStatus | None = None
+    begin: datetime | None = None
+    end: datetime | None = None
+
+    def takes(self, order: Order) -> bool:
+        """Tell whether an order that was found by its words is shown."""
+        begin, end = self.begin or _FIRST, self.end or _LAST
+        return self.status in {None, order.status} and begin <= order.placed_at < end
+
+
 def list_orders(
-    store_id: str,
-    *,
-    customer_id: str | None = None,
-    text: str | None = None,
-    status: OrderStatus | None = None,
-    begin: datetime | None = None,
-    end: datetime | None = None,
-    limit: int,
-    after: Position | None,
-) -> Rows:
-    """Return a page of a store's or a customer's orders from `begin` until before `end`, newest first. One Query."""
-    words = words_of(text)
-    if text is not None and not words:
-        return Rows([], None)
-    in_status = Path("data.status") == status if status else None
-    where = all_of([in_status, *(Record.words.contains(f" {word}") for word in sorted(words))])
+    reader: Reader, scope: Scope, wanted: Wanted, *, limit: int, after: Position | None
+) -> tuple[list[Order], Position | None]:
+    """Return a page of the orders of a scope, newest first; found by words store-wide, pages follow the words.
+
+    Calls: one Query; a BatchGetItem where it searches the store, or has to see whose the customers are.
+    """
+    own = scope.own_customer_id
+    if (wanted.text is not None and not words_of(wanted.text)) or (own and wanted.customer_id not in {None, own}):
+        return [], None
+    chosen = own or wanted.customer_id
+    unsifted = scope.reach in {"store", "own"} and wanted.sales_rep_id is None
+    if wanted.text is not None and chosen is None:
+        ids, following = search(scope.store_id, COLLECTION, wanted.text, limit=limit, after=after)
+        reader.fetch(key for order_id in ids for key in order_keys(scope.store_id, order_id))
+        hits = [reader.find(order_key(scope.store_id, order_id), Order) for order_id in ids]
+        found = sorted((hit for hit in hits if hit and wanted.takes(hit)), key=_placed, reverse=True)
+        return found if unsifted else _visible(reader, scope, wanted, found), following
+    rows = _rows(scope.store_id, chosen, wanted, limit=limit if unsifted else SIFTED, after=after)
+    found = [row.load(Order) for row in rows.records]
+    if unsifted:
+        return found, rows.next_position
+    visible = _visible(reader, scope, wanted, found)
+    if len(visible) <= limit:
+        return visible, rows.next_position
+    last = next(row for row, order in zip(rows.records, found, strict=True) if order is visible[limit - 1])
+    return visible[:limit], position_of(last, gsi=1 if chosen is None else 2)
+
+
+def _visible(reader: Reader, scope: Scope, wanted: Wanted, found: list[Order]) -> list[Order]:
+    """Keep the orders of customers that are within the scope, and allocated to the wanted rep."""
+    customers = find_customers(reader, scope, (order.customer_id for order in found))
+    rep = wanted.sales_rep_id
+    seen = {customer.id for customer in customers.values() if rep is None or rep in customer.sales_rep_ids}
+    return [order for order in found if order.customer_id in seen]
+
+
+def _rows(store_id: str, customer_id: str | None, wanted: Wanted, *, limit: int, after: Position | None) -> Rows:
+    in_status = Path("data.status") == wanted.status if wanted.status else None
+    where = all_of([in_status, *(Record.words.contains(f" {word}") for word in sorted(words_of(wanted.text)))])
     names = {"store": store_id, "customer": customer_id or "", "placed_at": "", "order": ""}
     listed: dict[str, Any] = {"limit": limit, "after": after, "where": where, "newest_first": True}
-    if begin or end:
-        listed["between"] = (stamp(begin or _FIRST), stamp(end or _LAST))
+    if wanted.begin or wanted.end:
+        listed["between"] = (stamp(wanted.begin or _FIRST), stamp(wanted.end or _LAST))
     if customer_id is None:
         return list_index(Record.gsi1, ORDER.index1(**names).pk, **listed)
     return list_index(Record.gsi2, ORDER.index2(**names).pk, **listed)
 
 
-def search_orders(
-    reader: Reader,
-    store_id: str,
-    text: str,
-    *,
-    status: OrderStatus | None = None,
-    begin: datetime | None = None,
-    end: datetime | None = None,
-    limit: int,
-    after: Position | None,
-) -> tuple[list[Order], Position | None]:
-    """Return a page of the store's orders found by words of number and customer. One Query and one BatchGetItem.
+def _placed(order: Order) -> tuple[datetime, str]:
+    return order.placed_at, order.id
 
-    Pages follow the words; within a page the newest comes first.
-    """
-    ids, following = search(store_id, COLLECTION, text, limit=limit, after=after)
-    reader.fetch(order_key(store_id, order_id) for order_id in ids)
-    hits = (reader.find(order_key(store_id, order_id), Order) for order_id in ids)
-    found = [
-        order
-        for order in hits
-        if order and status in {None, order.status} and (begin or _FIRST) <= order.placed_at < (end or _LAST)
-    ]
-    return sorted(found, key=lambda order: (order.placed_at, order.id), reverse=True), following
+
+def _words(order: Order) -> frozenset[str]:
+    """Return the words that an order is found by: of its number and customer, and of its products as far as there is room."""
+    products = [line.product_number for line in order.lines], [line.name for line in order.lines]
+    return words_of(order.number, order.customer_number, order.customer_name, *products[0], *products[1], most=MAX_WORDS)
 
 
 def _record(order: Order) -> Record:
@@ -108,4 +145,6 @@ def _record(order: Order) -> Record:
         "order": order.id,
         "placed_at": stamp(order.placed_at),
     }
-    return Record.of(ORDER.key(**names), order, index1=ORDER.index1(**names), index2=ORDER.index2(**names))
+    record = Record.of(ORDER.key(**names), order, index1=ORDER.index1(**names), index2=ORDER.index2(**names))
+    record.words = f" {' '.join(sorted(_words(order)))} "
+    return record

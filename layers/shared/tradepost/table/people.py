@@ -17,6 +17,7 @@ from tradepost.domain.people import (
     Member,
     Membership,
     PasswordReset,
+    Role,
     Session,
     Throttle,
 )
@@ -60,12 +61,15 @@ def member_key(member_id: str, store_id: str) -> Key:
 
 
 def save_member(tx: Transaction, member: Member, *, otherwise: DomainError | None = None) -> Member:
-    """Write a place in a store, among the employees if it is with a customer; returns it with its new version."""
-    listed = None
-    if member.customer_id:
-        name = folded(member.name)[:100]
-        listed = MEMBER.index1(store=member.store_id, customer=member.customer_id, name=name, member=member.id)
-    tx.save(Record.of(member_key(member.id, member.store_id), member, index1=listed), otherwise=otherwise)
+    """Write a place in a store, in the list of its customer's employees or of the store's sales reps.
+
+    Returns it with its new version.
+    """
+    names = {"store": member.store_id, "name": folded(member.name)[:100], "member": member.id}
+    employees = MEMBER.index1(**names, customer=member.customer_id) if member.customer_id else None
+    reps = MEMBER.index2(**names) if member.role is Role.REP else None
+    record = Record.of(member_key(member.id, member.store_id), member, index1=employees, index2=reps)
+    tx.save(record, otherwise=otherwise)
     return member.model_copy(update={"version": member.version + 1})
 
 

@@ -75,6 +75,8 @@ PRODUCT: Final = Shape(
 CUSTOMER: Final = Shape(
     "customer", "CUSTOMER#{store}#{customer}", "CUSTOMER", gsi1=Key("CUSTOMERS#{store}", "{name}#{customer}")
 )
+ALLOCATION: Final = Shape("allocation", "ALLOCATIONS#{store}#{rep}", "{name}#{customer}")
+ALLOCATION_CHANGE: Final = Shape("allocation_change", "ALLOCATION-CHANGES#{store}#{customer}", "{at}#{id}")
 CUSTOMER_IMPORT: Final = Shape(
     "customer_import",
     "CUSTOMER-IMPORT#{store}#{id}",
@@ -94,12 +96,30 @@ ORDER: Final = Shape(
     gsi1=Key("ORDERS#{store}", "{placed_at}#{order}"),
     gsi2=Key("CUSTOMER-ORDERS#{store}#{customer}", "{placed_at}#{order}"),
 )
+STATISTICS: Final = Shape(
+    "statistics",
+    "STATISTICS#{store}#{whose}",
+    "{month}#{part}",
+    gsi1=Key("MONTH-STATISTICS#{store}#{kind}#{month}", "{whose}#{part}"),
+)
 MEMBER: Final = Shape(
-    "member", "MEMBER#{store}#{member}", "MEMBER", gsi1=Key("EMPLOYEES#{store}#{customer}", "{name}#{member}")
+    "member",
+    "MEMBER#{store}#{member}",
+    "MEMBER",
+    gsi1=Key("EMPLOYEES#{store}#{customer}", "{name}#{member}"),
+    gsi2=Key("SALES-REPS#{store}", "{name}#{member}"),
 )
 SESSION: Final = Shape(
     "session", "MEMBER#{store}#{member}", "SESSION#{session}", gsi1=Key("SESSIONS#{store}", "{started_at}#{session}")
 )
+ACTING_SESSION: Final = Shape(
+    "acting_session",
+    "ACTING-SESSION#{store}#{id}",
+    "ACTING-SESSION",
+    gsi1=Key("ACTING-SESSIONS#{store}", "{started_at}#{id}"),
+    gsi2=Key("CUSTOMER-ACTING-SESSIONS#{store}#{customer}", "{started_at}#{id}"),
+)
+PAIRING: Final = Shape("pairing", "PAIRING#{store}#{digest}", "PAIRING")
 ACCOUNT: Final = Shape("account", "PERSON#{person}", "ACCOUNT")
 MEMBERSHIP: Final = Shape("membership", "PERSON#{person}", "MEMBERSHIP#{member}")
 THROTTLE: Final = Shape("throttle", "PERSON#{person}", "THROTTLE#{window}")

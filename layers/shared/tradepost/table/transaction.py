@@ -5,18 +5,20 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel
 from pynamodb.connection import Connection
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from tradepost.domain.clock import stamp
 from tradepost.domain.errors import ConflictError, DomainError, StaleError
-from tradepost.domain.ids import new_id
+from tradepost.domain.ids import TokenKind, new_id
 from tradepost.domain.outbox import Message, OutboxItem, shard_of
 from tradepost.domain.people import Party
 from tradepost.domain.values import Entity, Value
@@ -44,7 +46,8 @@ class Replay(NamedTuple):
 class TokenSeed(Value):
     """From what the token in an answer is derived, together with the request's Idempotency-Key."""
 
-    member_id: str
+    kind: TokenKind = "session"
+    owner: str
     session: str
 
 
@@ -64,16 +67,15 @@ class _Step(NamedTuple):
     condition: Condition | None
     otherwise: Exception | None
     actions: Sequence[Action]
-    more: int = 0
-    counter: str | None = None
+    sums: Mapping[str, int] = MappingProxyType({})
+    counter: Record | None = None
 
     @property
     def changes(self) -> list[Action]:
-        """What the step does to its item; a count that comes to nothing does nothing."""
-        if not self.more:
-            return list(self.actions)
-        named = [Record.entity.set(self.counter)] if self.counter else []
-        return [*self.actions, *named, Record.tally.add(self.more)]
+        """What the step does to its item; a sum that comes to nothing does nothing."""
+        added = [Path(name).add(more) for name, more in sorted(self.sums.items()) if more]
+        named = [] if self.counter is None or not added else _named(self.counter)
+        return [*self.actions, *named, *added]
 
 
 @dataclass
@@ -127,13 +129,13 @@ class Transaction:
         *,
         condition: Condition | None = None,
         otherwise: DomainError | None = None,
-        entity: str | None = None,
     ) -> None:
-        """Count an item's tally up or down. Whatever one transaction counts on one item is added up first.
+        """Count an item's tally up or down. Whatever one transaction counts on one item is added up first."""
+        self._amend(_Step(_at(key), condition, otherwise, [], {"tally": more}))
 
-        With `entity` the item is a counter, which comes into being by being counted on.
-        """
-        self._amend(_Step(_at(key), condition, otherwise, [], more, entity))
+    def add_up(self, counter: Record, sums: Mapping[str, int]) -> None:
+        """Add to the numbers of a counter, which comes into being by that, with the entity and index keys of the given item."""
+        self._amend(_Step(_at(counter.key), None, None, [], sums, counter))
 
     def delete(self, key: Key, *, condition: Condition | None = None, otherwise: DomainError | None = None) -> None:
         """Remove an item."""
@@ -218,9 +220,10 @@ class Transaction:
         both = earlier.condition
         if step.condition is not None:
             both = step.condition if both is None else both & step.condition
-        actions, more = [*earlier.actions, *step.actions], earlier.more + step.more
+        actions = [*earlier.actions, *step.actions]
+        sums = {name: earlier.sums.get(name, 0) + step.sums.get(name, 0) for name in earlier.sums.keys() | step.sums.keys()}
         otherwise, counter = earlier.otherwise or step.otherwise, earlier.counter or step.counter
-        self._updates[step.record.key] = _Step(step.record, both, otherwise, actions, more, counter)
+        self._updates[step.record.key] = _Step(step.record, both, otherwise, actions, sums, counter)
 
     def _in_order(self) -> Iterable[list[_Step]]:
         # PynamoDB sends checks, deletes, puts and updates in this order, and the reasons come back in it.
@@ -259,9 +262,16 @@ def _demanded(step: _Step) -> Condition:
 
 
 def _amendments(record: Record) -> list[Action]:
-    kept = (Record.data, Record.version, Record.gsi1pk, Record.gsi1sk, Record.gsi2pk, Record.gsi2sk, Record.expires_at)
+    indexed = (Record.gsi1pk, Record.gsi1sk, Record.gsi2pk, Record.gsi2sk)
+    kept = (Record.data, Record.version, *indexed, Record.words, Record.expires_at)
     values = [(attribute, getattr(record, attribute.attr_name)) for attribute in kept]
     return [attribute.remove() if value is None else attribute.set(value) for attribute, value in values]
+
+
+def _named(counter: Record) -> list[Action]:
+    kept = (Record.entity, Record.gsi1pk, Record.gsi1sk)
+    values = [(attribute, getattr(counter, attribute.attr_name)) for attribute in kept]
+    return [attribute.set(value) for attribute, value in values if value is not None]
 
 
 def _at(key: Key) -> Record:
