@@ -9,8 +9,11 @@ import httpx
 SLUG = "nordlicht"
 OWNER = "owner@nordlicht.example"
 BUYER = "buyer@cafe-lumen.example"
+REP = "rep@nordlicht.example"
+SUPERVISOR = "supervisor@nordlicht.example"
 PASSWORD = "forty lamps by the sea"  # noqa: S105  # of a demo that runs on the reader's own machine
 CHAIN_EVERY = 4
+ALLOCATED = 4
 
 RANGES = {
     "LMP": ("Lamp", ["Fjord", "Polar", "Skagen", "Aurora", "Lofoten", "Bryggen", "Tromsø", "Svalbard"], 3900),
@@ -44,7 +47,9 @@ class LogIn:
     password: str
 
 
-LOG_INS = [LogIn("owner", OWNER, PASSWORD), LogIn("buyer", BUYER, PASSWORD)]
+LOG_INS = [
+    LogIn(role, email, PASSWORD) for role, email in (("owner", OWNER), ("rep", REP), ("rep", SUPERVISOR), ("buyer", BUYER))
+]
 
 
 def seed(base_url: str) -> list[LogIn]:
@@ -55,6 +60,7 @@ def seed(base_url: str) -> list[LogIn]:
         _add_products(owner)
         customers = _add_customers(owner, groups)
         _invite_and_join(owner, customers)
+        _hire_sales_reps(owner, customers)
     return LOG_INS
 
 
@@ -158,12 +164,30 @@ def _invite_and_join(owner: _Seeder, customers: list[dict[str, Any]]) -> None:
     ids = [customer["id"] for customer in customers[:3]]
     sent = owner.send("POST", "/v1/invitations", {"customer_ids": ids, "delivery": "email"})
     first = next(row for row in sent["results"] if row["customer_id"] == ids[0])
-    invitation = owner.send("GET", f"/v1/invitations/{first['invitation_id']}")
+    _join(owner, first["invitation_id"], "Jonas Weber")
+
+
+def _hire_sales_reps(owner: _Seeder, customers: list[dict[str, Any]]) -> None:
+    """Let one sales rep join who looks after the first few customers, and a supervisor who sees all of them."""
+    rep = {"name": "Mats Holm", "email": REP, "access": "allocated", "override_limits": {"percent": 10}}
+    supervisor = {"name": "Astrid Berg", "email": SUPERVISOR, "access": "all", "supervisor": True}
+    hired = [owner.send("POST", "/v1/sales-reps", body) for body in (rep, supervisor)]
+    for each in hired:
+        _join(owner, each["invitation"]["id"], each["name"])
+    for customer in customers[:ALLOCATED]:
+        path = f"/v1/customers/{customer['id']}/account-manager"
+        if owner.send("GET", path)["account_manager"] is None:
+            owner.send("PUT", path, {"sales_rep_id": hired[0]["id"]})
+
+
+def _join(owner: _Seeder, invitation_id: str, name: str) -> None:
+    """Accept an invitation, unless that has been done."""
+    invitation = owner.send("GET", f"/v1/invitations/{invitation_id}")
     if invitation["state"] == "pending":
         token = invitation["link"].rpartition("/i/")[2]
-        # The buyer accepts, and not the owner who is signed in.
-        buyer = _Seeder(owner.http)
-        buyer.send("POST", f"/v1/invitation-links/{token}/acceptance", {"name": "Jonas Weber", "password": PASSWORD})
+        # The invited person accepts, and not the owner who is signed in.
+        invited = _Seeder(owner.http)
+        invited.send("POST", f"/v1/invitation-links/{token}/acceptance", {"name": name, "password": PASSWORD})
 
 
 def _euros(cents: int) -> dict[str, Any]:

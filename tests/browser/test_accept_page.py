@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Clock
 from tests.support.client import Client
+from tests.support.reps import invite_rep, reps_link
 from tests.support.server import serving
 from tests.support.table import stored
 from tests.support.world import PASSWORD, Shop
@@ -147,6 +148,25 @@ def test_an_employee_sees_what_was_entered_for_it_and_by_whom_and_corrects_it(vi
         page.get_by_role("heading", name="Welcome to Acme").wait_for()
     (member,) = [each for each in stored("member") if each["role"] == "buyer"]
     assert (member["name"], member["phone"], member["status"]) == ("Beate", "+49 40 2", "active")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1280, "light")])
+def test_a_sales_rep_joins_by_its_page(visit: Visit, shop: Shop, width: int, scheme: str) -> None:
+    brand(shop, display_name="W" * 100, colour="#ffe600")
+    link = reps_link(shop, invite_rep(shop, phone="+49 40 1"))
+    with visit(f"/i/{link}", width=width, scheme=scheme) as page:
+        assert page.get_by_role("heading", level=1).inner_text().endswith("invites you as a sales rep")
+        assert (page.evaluate(OVERFLOW) <= 0, page.evaluate(SMALL_TARGETS), page.evaluate(UNLABELLED)) == (True, [], [])
+        assert page.evaluate(POOR_CONTRAST) == []
+        assert page.get_by_label("Company").count() == 0
+        page.get_by_label("Your name").fill("Rhea Lund")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Welcome to").wait_for()
+        assert page.get_by_text("the customers that are entrusted to you").is_visible()
+        assert page.evaluate(OVERFLOW) <= 0
+    (member,) = [each for each in stored("member") if each["role"] == "rep"]
+    assert (member["name"], member["phone"], member["status"]) == ("Rhea Lund", "+49 40 1", "active")
 
 
 def test_mistakes_take_the_focus_lead_to_their_fields_and_lose_nothing(visit: Visit, token: str) -> None:

@@ -16,12 +16,30 @@ PROOF = "the person behind an address is one Query, as the password that it is p
 PLACE = "the place that the person chose is known only then"
 WHAT_HANGS_ON_IT = "the customer, account and place are known only by the invitation"
 COMPANY = "the company's entry in the directory goes by what the person calls it"
+THEIR_OWN = "which customers a sales rep looks after is one Query; they are read by what it finds"
+WHOSE = "whose customers they are, which a sales rep has to have in its scope, is known only by the invitations"
+FIGURES = "the figures of customers that have ordered, one Query each, come to count for others"
 
 # Calls, most of all, and why. Everything else stays within the budget.
 EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "POST /v1/stores": (3, PROOF),
     "POST /v1/sessions": (4, f"{PROOF}; {PLACE}"),
     "PUT /v1/me/password": (3, PROOF),
+    "DELETE /v1/sessions": (3, "a member's sessions are one Query, and 32 of them end in one transaction"),
+    "POST /v1/pairing-codes/exchange": (3, "the person behind a code is known only by it"),
+    "GET /v1/acting-sessions": (3, "where somebody acts just now, it looks whether all that this hangs on still stands"),
+    "DELETE /v1/acting-sessions/{acting_id}": (3, "the session in which somebody acts is known only by it"),
+    "GET /v1/orders": (3, "a sales rep sees those of the customers in its scope, and they are known only by the orders"),
+    "GET /v1/customers": (3, THEIR_OWN),
+    "GET /v1/customers/{customer_id}/account-manager/history": (3, "whoever looked after it is known only by the changes"),
+    "PUT /v1/customers/{customer_id}/account-manager": (3, FIGURES),
+    "POST /v1/allocations": (3, FIGURES),
+    "POST /v1/allocation-imports": (4, f"its customers are known only by their numbers; {FIGURES}"),
+    "GET /v1/invitations": (3, WHOSE),
+    "GET /v1/invitations/counts": (3, THEIR_OWN),
+    "POST /v1/invitations/{invitation_id}/resend": (3, WHOSE),
+    "POST /v1/invitations/{invitation_id}/revoke": (3, WHOSE),
+    "POST /v1/invitations/revoke": (3, "which invitation is a customer's latest is known only by the customer"),
     "POST /v1/password-resets": (3, f"{PROOF}; its answer is kept for retries"),
     "POST /v1/invitation-links/{token}/acceptance": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
     "POST /i/{token}": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
@@ -37,15 +55,18 @@ def _nothing_remembered() -> None:
 
 @pytest.mark.parametrize("attempt", attempts(), ids=lambda attempt: attempt.name)
 def test_a_request_costs_no_more_calls_than_it_may(attempt: Attempt, world: World) -> None:
-    caller = next(caller for caller in reversed(CALLERS) if attempt.who[caller].startswith("2"))
-    request = world.prepared(attempt, caller)
-    with counted_calls() as calls:
-        reply = request()
-    assert 200 <= reply.status < 300, reply.text
-    most, _ = EXCEPTIONS.get(attempt.name, (BUDGET, ""))
-    assert len(calls) <= most, calls
+    dearest = 0
+    for caller in (caller for caller in CALLERS if attempt.who[caller].startswith("2")):
+        request = world.prepared(attempt, caller)
+        with counted_calls() as calls:
+            reply = request()
+        world.put_back()
+        assert 200 <= reply.status < 300, reply.text
+        most, _ = EXCEPTIONS.get(attempt.name, (BUDGET, ""))
+        assert len(calls) <= most, (caller, calls)
+        dearest = max(dearest, len(calls))
     if attempt.name in EXCEPTIONS:
-        assert len(calls) > BUDGET, "no exception is needed any more"
+        assert dearest > BUDGET, "no exception is needed any more"
 
 
 def test_every_exception_is_one_of_a_route() -> None:

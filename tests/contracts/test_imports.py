@@ -57,6 +57,7 @@ LIBRARIES = {
         "pydantic": "request models",
         "pynamodb": "filters, and its errors in the health check",
         "botocore": "its errors, and SES's state in the health check",
+        "segno": "a pairing code as a QR image",
     },
 }
 
@@ -83,6 +84,7 @@ HEAVY: dict[str, dict[str, str]] = {
     },
     "zxcvbn": {},  # 70 ms of dictionaries: loaded when a password is chosen
     "iso4217": {},  # a parsed table: loaded when a currency is
+    "segno": {},  # a tenth of a second: loaded when a code is shown
     "boto3": {},  # botocore serves
     "aws_xray_sdk": {},  # half a second
     "aws_lambda_powertools.utilities.idempotency": {},  # ours is part of the transaction

@@ -35,21 +35,37 @@ from tradepost.domain.customer_sheet import (
     Outcome,
     PlannedCustomer,
     UnreadableFileError,
+    called,
     decide,
     read_lines,
     read_sheet,
 )
 from tradepost.domain.errors import ConflictError, GoneError
 from tradepost.domain.ids import person_key
-from tradepost.domain.people import Party
+from tradepost.domain.people import Member, MemberStatus, Party, Role
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 OWNER = Party(type="member", id="acme.ola", name="Ola")
 HEADER = "customer_company_name,customer_full_name,email"
 ADDRESS = f"{HEADER},street,postal_code,city,country"
+
+
+def rep(id_: str, name: str, email: str, status: MemberStatus = "active") -> Member:
+    return Member(id=id_, store_id="acme", person=id_, role=Role.REP, name=name, email=email, status=status)
+
+
+REPS = [
+    rep("r-rita", "Rita Rep", "Rita@reps.test"),
+    rep("r-otto", "Otto", "otto@reps.test"),
+    rep("r-twin", "OTTO", "otto.two@reps.test"),
+    rep("r-gone", "Gus", "gus@reps.test", "inactive"),
+    rep("r-left", "Lea", "lea@reps.test", "revoked"),
+    rep("r-new", "Iris", "iris@reps.test", "pending"),
+]
 KNOWN = Known(
     groups={"Retailers": "g-retail", "Cafés": "g-cafe"},
     tiers={"Wholesale": "t-whole"},
+    sales_reps=called(REPS),
     taken=frozenset({person_key("taken@doors.test")}),
     default_group="g-default",
 )
@@ -212,7 +228,12 @@ def test_an_address_is_whole_or_not_there(cells: str, reason: str, field: str) -
     [
         ("price_list", "Retail", "unknown_price_list"),
         ("customer_group", "Nobody", "unknown_group"),
-        ("account_manager", "Rita Rep", "unknown_account_manager"),
+        ("account_manager", "Rita", "unknown_account_manager"),
+        ("account_manager", "Otto", "unknown_account_manager"),
+        ("account_manager", "nobody@reps.test", "unknown_account_manager"),
+        ("account_manager", "Gus", "account_manager_not_active"),
+        ("account_manager", "LEA@reps.test", "account_manager_not_active"),
+        ("account_manager", "Iris", "account_manager_not_active"),
         ("kind", "b2x", "invalid"),
         ("send_invitation", "maybe", "invalid"),
     ],
@@ -220,6 +241,20 @@ def test_an_address_is_whole_or_not_there(cells: str, reason: str, field: str) -
 def test_what_a_row_names_must_be_there(column: str, cell: str, reason: str) -> None:
     text = f"{HEADER},{column}\nBlue Door,Ida,ida@bluedoor.test,{cell}\nRed Roof,Rut,rut@redroof.test,\n"
     assert told(text) == [(2, "fail", reason, column), (3, "create", None, None)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "manager"),
+    [
+        ("rita rep", "r-rita"),
+        ("RITA@reps.test", "r-rita"),
+        ("Otto@Reps.Test", "r-otto"),
+        ("otto.two@reps.test", "r-twin"),
+        ("", None),
+    ],
+)
+def test_an_account_manager_is_named_by_address_or_by_a_name_that_no_other_has(cell: str, manager: str | None) -> None:
+    assert planned(f"{HEADER},account_manager\nBlue Door,Ida,ida@bluedoor.test,{cell}\n").account_manager_id == manager
 
 
 def test_where_the_imports_group_is_gone_rows_must_name_their_own() -> None:

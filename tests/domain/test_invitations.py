@@ -16,6 +16,7 @@ from tradepost.domain.invitations import (
     accept,
     edits_of,
     invite,
+    invite_member,
     mail_of,
     readdress,
     reason_to_skip,
@@ -24,7 +25,7 @@ from tradepost.domain.invitations import (
     revoke,
     why_dead,
 )
-from tradepost.domain.people import Party
+from tradepost.domain.people import Member, Party, Role
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 LIFETIME = timedelta(days=14)
@@ -137,6 +138,21 @@ def test_an_address_cannot_be_taken_from_a_pending_one() -> None:
     assert refused.value.code == "invitation_pending"
     joined = accept(fresh(), by="acme.ida", at=AT)
     assert readdress(joined, None) is joined
+
+
+@pytest.mark.parametrize(("role", "customer_id", "kind"), [(Role.REP, None, "sales_rep"), (Role.BUYER, "c1", "employee")])
+def test_whoever_is_invited_by_name_counts_for_no_customer(role: Role, customer_id: str | None, kind: str) -> None:
+    person = Member(
+        id="acme.p", store_id="acme", person="p", role=role, name="Pia", email="Pia@doors.test", customer_id=customer_id,
+        status="pending",
+    )  # fmt: skip
+    made = invite_member(person, invitation_id="acme.i1", by=OLA, at=AT, lifetime=LIFETIME)
+    assert (made.kind, made.customer_id, made.member_id, made.standing) == (kind, customer_id, "acme.p", frozenset())
+    assert (mail_of(made).customer_id, mail_of(made).member_id) == (customer_id, "acme.p")
+    for change, code in (({"status": "active"}, "already_accepted"), ({"suppressed": True}, "address_suppressed")):
+        with pytest.raises(ConflictError) as refusal:
+            invite_member(person.model_copy(update=change), invitation_id="acme.i2", by=OLA, at=AT, lifetime=LIFETIME)
+        assert refusal.value.code == code
 
 
 def test_a_mail_names_the_generation_that_it_was_announced_for() -> None:

@@ -21,7 +21,6 @@ from tradepost.mails import rendering
 from tradepost.mails.rendering import MailText, render_mail
 from tradepost.mails.values import (
     TEMPLATES,
-    employee_invitation_values,
     invitation_values,
     look_of,
     order_values,
@@ -61,17 +60,15 @@ def total(amount: int) -> Total:
 def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[str, Any]:
     """Return what a mail knows, with everybody and everything in it called the same."""
     shop = store(**({"display_name": called} | branding))
-    if name.startswith(("invitation", "employee")):
-        values_of = employee_invitation_values if name.startswith("employee") else invitation_values
-        return values_of(shop, offer(called), customer(called), link=LINK)
-    if name.startswith(("sales_rep", "reseller")):
+    if name.startswith(("invitation", "employee", "sales_rep")):
+        company = None if name.startswith("sales_rep") else customer(called)
+        person = None if name.startswith("invitation") else member(called)
+        return invitation_values(name, shop, offer(called), customer=company, member=person, link=LINK)
+    if name.startswith("reseller"):
         told = sample_values(name) | {"store": look_of(shop).model_dump(), "email": "ida@bluedoor.test"}
         return told | {key: value for key, value in NAMES.items() if key in told} | _called(told, called)
     if name == "welcome":
-        member = Member(
-            id="m", store_id="acme", person="p", role=Role.BUYER, name=called, email="ida@bluedoor.test", joined_at=AT
-        )
-        return welcome_values(shop, member, company=called)
+        return welcome_values(shop, member(called), company=called)
     account = Account(
         person="p", email="ida@bluedoor.test", name=called, password_hash="", sessions_valid_from=AT, created_at=AT
     )
@@ -84,6 +81,10 @@ def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[
 
 def _called(told: Mapping[str, Any], called: str) -> dict[str, Any]:
     return {name: called for name in ("name", "company", "note") if name in told}
+
+
+def member(called: str) -> Member:
+    return Member(id="m", store_id="acme", person="p", role=Role.BUYER, name=called, email="ida@bluedoor.test", joined_at=AT)
 
 
 def offer(called: str) -> Invitation:
@@ -129,6 +130,7 @@ def order(called: str) -> Order:
         shipping_address=address,
         lines=(line,),
         subtotal=total(22200),
+        list_shipping_cost=price(590),
         shipping_cost=price(590),
         tax=price(0),
         total=total(22790),
@@ -345,7 +347,12 @@ def test_a_customer_is_greeted_by_its_contacts_name_if_that_is_known() -> None:
     shop = store(display_name="Nord")
     told = {
         contact: invitation_values(
-            shop, offer("Office"), Customer(**{**dict(customer("Blue Door")), "contact_name": contact}), link=LINK
+            "invitation",
+            shop,
+            offer("Office"),
+            customer=Customer(**{**dict(customer("Blue Door")), "contact_name": contact}),
+            member=None,
+            link=LINK,
         )
         for contact in ("Ida Holm", "", None)
     }
@@ -359,10 +366,36 @@ def test_a_customer_is_greeted_by_its_contacts_name_if_that_is_known() -> None:
 
 def test_an_employee_is_told_who_invites_and_for_which_company() -> None:
     shop = store(display_name="Nord")
-    told = employee_invitation_values(shop, offer("Bo Berg"), customer("Blue Door"), link=LINK)
+    told = invitation_values(
+        "employee_invitation", shop, offer("Bo Berg"), customer=customer("Blue Door"), member=member("Uma"), link=LINK
+    )
     assert "Bo Berg has prepared your access" in words(render_mail("employee_invitation", told).text)
     assert "we have prepared your access" in words(render_mail("employee_invitation", {**told, "invited_by": None}).text)
     assert render_mail("employee_invitation", told).subject == "Nord invites you to order for Blue Door"
+    assert "Hello Uma," in render_mail("employee_invitation", told).text
+
+
+def test_a_sales_rep_is_welcomed_to_the_store_and_to_no_company() -> None:
+    told = welcome_values(store(display_name="Nord"), member("Rhea"), company=None)
+    written = render_mail("welcome", told)
+    for part in (words(written.text), HtmlPage(written.html).text):
+        assert "Your access as a sales rep of Nord is ready." in part
+        assert "invite new customers" in part
+        assert "your own prices" not in part
+        assert "None" not in part
+    to_buyers = render_mail("welcome", {**told, "company": "Blue Door"})
+    for part in (to_buyers.html, to_buyers.text):
+        assert "Blue Door" in part
+        assert "sales rep" not in part
+
+
+def test_a_new_link_is_for_a_company_unless_it_is_a_sales_reps() -> None:
+    shop, rep = store(display_name="Nord"), member("Rhea")
+    told = invitation_values("invitation_renewed", shop, offer("Office"), customer=None, member=rep, link=LINK)
+    for company, text in ((None, "invitation of Nord. This"), ("Blue Door", "invitation of Nord for Blue Door. This")):
+        written = render_mail("invitation_renewed", {**told, "company": company})
+        assert "Hello Rhea," in written.text
+        assert all(text in words(part) for part in (written.text, HtmlPage(written.html).text))
 
 
 def test_a_mail_about_the_password_is_neutral_unless_it_was_asked_for_at_a_store() -> None:

@@ -23,6 +23,7 @@ from tradepost.domain.orders import (
     Order,
     OrderChange,
     OrderStatus,
+    Quote,
     edit,
     move,
     moves_from,
@@ -30,8 +31,9 @@ from tradepost.domain.orders import (
     quote,
     refuse_overrides,
 )
-from tradepost.domain.people import Party
-from tradepost.domain.stores import CheckoutOptions, PaymentMethod, ShippingMethod, Store
+from tradepost.domain.overrides import lowest_price
+from tradepost.domain.people import GRANTS, SUPERVISORS_GRANTS, Party, Permission, Role
+from tradepost.domain.stores import CheckoutOptions, OverrideLimits, PaymentMethod, ShippingMethod, Store
 from tradepost.domain.values import MAX_AMOUNT, MAX_QUANTITY, Price
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -91,26 +93,39 @@ def new_order(*lines: dict[str, Any], **fields: Any) -> NewOrder:
     return NewOrder.model_validate({**body, **fields})
 
 
-def quoted(new: NewOrder, *products: Product, customer: Customer = CUSTOMER) -> Any:
-    return quote(new, store=STORE, customer=customer, products=catalogue(*(products or [product("A-1")])), options=OPTIONS)
+def quoted(new: NewOrder, *products: Product, customer: Customer = CUSTOMER, limits: OverrideLimits | None = None) -> Quote:
+    found = catalogue(*(products or [product("A-1")]))
+    return quote(new, store=STORE, customer=customer, products=found, options=OPTIONS, limits=limits)
 
 
 def an_order(
-    *lines: dict[str, Any], status: OrderStatus = "received", products: tuple[Product, ...] = (), **fields: Any
+    *lines: dict[str, Any],
+    status: OrderStatus | None = None,
+    products: tuple[Product, ...] = (),
+    limits: OverrideLimits | None = None,
+    by: Deed = BY_BUYER,
+    **fields: Any,
 ) -> Order:
     order = place(
-        quoted(new_order(*lines, **fields), *products),
+        quoted(new_order(*lines, **fields), *products, limits=limits),
         order_id="o1",
         number="O-1",
         customer=CUSTOMER,
         employee_id="acme.buyer.c1",
         source="portal",
-        by=BY_BUYER,
+        by=by,
     )
-    return order.model_copy(update={"status": status})
+    return order.model_copy(update={"status": status or order.status})
 
 
-def edited(order: Order, *products: Product, customer: Customer | None = CUSTOMER, **change: Any) -> Order:
+def edited(
+    order: Order,
+    *products: Product,
+    customer: Customer | None = CUSTOMER,
+    limits: OverrideLimits | None = None,
+    by: Deed = BY_STORE,
+    **change: Any,
+) -> Order:
     return edit(
         order,
         OrderChange.model_validate(change),
@@ -118,7 +133,8 @@ def edited(order: Order, *products: Product, customer: Customer | None = CUSTOME
         customer=customer,
         products=catalogue(*(products or [product("A-1")])),
         options=OPTIONS,
-        by=BY_STORE,
+        limits=limits,
+        by=by,
     )
 
 
@@ -202,19 +218,27 @@ def test_the_total_cap_is_checked_per_line_and_for_the_sum() -> None:
     assert largest.total.amount == 999 * MAX_AMOUNT + 590
 
 
-def test_the_price_hash_follows_what_is_paid_and_nothing_else() -> None:
+def test_the_price_hash_follows_what_was_said_of_prices_and_nothing_else() -> None:
     def hashed(*lines: dict[str, Any], amount: int = 1000, **fields: Any) -> str:
         return str(quoted(new_order(*lines, **fields), product("A-1", amount), product("B-2")).price_hash)
 
     same = hashed()
     assert hashed({"product_number": "a-1", "quantity": 2}, billing_address_id="a2", payment_method_id="card") == same
+    given = {"product_number": "A-1", "quantity": 2, "unit_price": {"amount": 900, "currency": "EUR"}, "reason": "Last"}
+    free = {"shipping_cost": {"amount": 0, "currency": "EUR"}}
     others = [
         hashed({"product_number": "A-1", "quantity": 3}),
         hashed({"product_number": "B-2", "quantity": 2}),
         hashed(amount=1001),
         hashed(shipping_method_id="freight"),
+        # What is paid is the same, but not what it was compared with.
+        hashed(given),
+        hashed(given, amount=1001),
+        hashed(**free),
+        hashed(shipping_method_id="freight", **free),
     ]
-    assert len({same, *others}) == 5
+    assert len({same, *others}) == 9
+    assert hashed({**given, "reason": "Scratched"}) == hashed(given)
 
 
 # Prices and products
@@ -301,6 +325,202 @@ def test_money_of_another_currency_is_refused(fields: dict[str, Any], pointer: s
     with pytest.raises(InvalidError) as refusal:
         quoted(new_order(**fields))
     assert (refusal.value.code, refusal.value.faults[0].pointer) == ("wrong_currency", pointer)
+
+
+# Limits
+
+REP = Party(type="member", id="acme.rep", name="Rhea")
+BY_REP = Deed(REP, REP, AT)
+REPS, SUPERVISORS = GRANTS[Role.REP], GRANTS[Role.REP] | SUPERVISORS_GRANTS
+TEN_PERCENT = OverrideLimits(percent=10)
+limits_set = st.builds(OverrideLimits, percent=st.integers(0, 100), floor=st.none() | st.builds(euro, st.integers(0, 3000)))
+some_prices = st.lists(st.tuples(st.integers(0, 2000), st.none() | st.integers(0, 3000)), min_size=1, max_size=6)
+
+
+def at(number: str, amount: int | None, *, quantity: int = 1) -> dict[str, Any]:
+    given = {} if amount is None else {"unit_price": {"amount": amount, "currency": "EUR"}, "reason": "agreed"}
+    return {"product_number": number, "quantity": quantity, **given}
+
+
+def may_go(listed: int, given: int, limits: OverrideLimits, *, floored: bool = True) -> bool:
+    """Say it as the rule is told: so many percent off at most, nothing below the floor, and never anything about raising."""
+    if given >= listed:
+        return True
+    floor = limits.floor.amount if limits.floor and floored else 0
+    return given * 100 >= listed * (100 - limits.percent) and given >= floor
+
+
+def pointers(order: Quote | Order) -> list[str]:
+    return [excess.pointer for excess in order.approval.required_by] if order.approval else []
+
+
+@given(listed=st.integers(0, MAX_AMOUNT), given=st.integers(0, MAX_AMOUNT), limits=limits_set, floored=st.booleans())
+def test_the_lowest_price_is_where_the_limits_end(listed: int, given: int, limits: OverrideLimits, *, floored: bool) -> None:
+    lowest = lowest_price(euro(listed), limits, floored=floored)
+    assert 0 <= lowest.amount <= listed
+    assert may_go(listed, given, limits, floored=floored) == (given >= lowest.amount)
+    assert may_go(listed, lowest.amount, limits, floored=floored)
+    assert lowest.amount == 0 or not may_go(listed, lowest.amount - 1, limits, floored=floored)
+
+
+@given(some_prices, st.none() | st.integers(0, 1000), limits_set)
+def test_an_order_waits_if_and_only_if_a_price_is_beyond_the_limits(
+    priced: list[tuple[int, int | None]], shipping: int | None, limits: OverrideLimits
+) -> None:
+    products = tuple(product(f"P-{index}", listed) for index, (listed, _) in enumerate(priced))
+    lines = [at(f"P-{index}", given) for index, (_, given) in enumerate(priced)]
+    cost: dict[str, Any] = {} if shipping is None else {"shipping_cost": {"amount": shipping, "currency": "EUR"}}
+    order = an_order(*lines, products=products, limits=limits, **cost)
+    beyond = [
+        f"/lines/{index}/unit_price"
+        for index, (listed, given) in enumerate(priced)
+        if given is not None and not may_go(listed, given, limits)
+    ]
+    if shipping is not None and not may_go(590, shipping, limits, floored=False):
+        beyond.append("/shipping_cost")
+    assert pointers(order) == beyond
+    assert order.status == ("awaiting_approval" if beyond else "received")
+    assert adds_up(order)
+    # Both prices are kept, whatever was given.
+    assert [line.list_price.amount for line in order.lines] == [listed for listed, _ in priced]
+    assert order.list_shipping_cost == euro(590)
+    for excess in order.approval.required_by if order.approval else ():
+        assert excess.given.amount < excess.lowest.amount <= excess.listed.amount
+
+
+@given(some_prices, some_prices, st.sampled_from([None, 0, 500, 590]), limits_set, limits_set)
+def test_a_change_waits_for_the_prices_that_it_lowers_too_far_and_for_none_that_were_agreed(
+    before: list[tuple[int, int | None]],
+    after: list[tuple[int, int | None]],
+    shipping: int | None,
+    first: OverrideLimits,
+    second: OverrideLimits,
+) -> None:
+    products = tuple(product(f"P-{index}", listed) for index, (listed, _) in enumerate([*before, *after[len(before) :]]))
+    listed = {index: each.prices["t1"].amount for index, each in enumerate(products)}
+    order = an_order(*(at(f"P-{i}", given) for i, (_, given) in enumerate(before)), products=products, limits=first)
+    had = {index: listed[index] if given is None else given for index, (_, given) in enumerate(before)}
+    waited = {index for index in had if not may_go(listed[index], had[index], first)}
+    cost: dict[str, Any] = {} if shipping is None else {"shipping_cost": {"amount": shipping, "currency": "EUR"}}
+    wanted = [at(f"P-{index}", given) for index, (_, given) in reversed(list(enumerate(after)))]
+    changed = edited(order, *products, limits=second, lines=wanted, **cost)
+    expected = []
+    for position, line in enumerate(changed.lines):
+        index, given = int(line.product_number[2:]), line.unit_price.amount
+        agreed = index in had and had[index] == given
+        if index in waited if agreed else not may_go(listed[index], given, second):
+            expected.append(f"/lines/{position}/unit_price")
+    if shipping is not None and shipping != 590 and not may_go(590, shipping, second, floored=False):
+        expected.append("/shipping_cost")
+    assert pointers(changed) == expected
+    assert (changed.status == "awaiting_approval") == bool(expected or waited)
+    assert adds_up(changed)
+    # The owner has no limits: only what waited already still does.
+    by_owner = edited(order, *products, lines=wanted, **cost)
+    assert set(pointers(by_owner)) <= set(pointers(changed))
+    assert (by_owner.status == "awaiting_approval") == bool(waited)
+
+
+@pytest.mark.parametrize(
+    ("given", "limits", "waits"),
+    [
+        (1001, OverrideLimits(), False),
+        (1000, OverrideLimits(), False),
+        (999, OverrideLimits(), True),
+        (900, TEN_PERCENT, False),
+        (899, TEN_PERCENT, True),
+        (900, OverrideLimits(percent=10, floor=euro(901)), True),
+        (950, OverrideLimits(percent=0, floor=euro(1)), True),
+        (0, OverrideLimits(percent=99), True),
+        (0, OverrideLimits(percent=100), False),
+        (0, OverrideLimits(percent=100, floor=euro(1)), True),
+        # What is listed below the floor is sold as listed, but no lower.
+        (1000, OverrideLimits(percent=50, floor=euro(5000)), False),
+        (999, OverrideLimits(percent=50, floor=euro(5000)), True),
+        (2000, OverrideLimits(percent=50, floor=euro(5000)), False),
+    ],
+)
+def test_how_low_a_price_may_go(given: int, limits: OverrideLimits, *, waits: bool) -> None:
+    assert bool(an_order(at("A-1", given), limits=limits).approval) is waits
+
+
+def test_the_floor_says_nothing_about_shipping() -> None:
+    limits = OverrideLimits(percent=50, floor=euro(5000))
+    half, less = ({"shipping_cost": {"amount": amount, "currency": "EUR"}} for amount in (295, 294))
+    assert an_order(limits=limits, **half).status == "received"
+    assert pointers(an_order(limits=limits, **less)) == ["/shipping_cost"]
+    odd = OverrideLimits(percent=33)
+    assert lowest_price(euro(100), odd, floored=True) == euro(67)
+    assert lowest_price(euro(101), odd, floored=True) == euro(68)  # 67.67 and not a cent less
+
+
+def test_shipping_keeps_both_costs_and_why() -> None:
+    free = {"shipping_cost": {"amount": 0, "currency": "EUR"}}
+    order = an_order(**free, shipping_reason="First order")
+    assert (order.list_shipping_cost, order.shipping_cost, order.shipping_override_reason) == (
+        euro(590),
+        euro(0),
+        "First order",
+    )
+    listed = an_order(shipping_cost={"amount": 590, "currency": "EUR"}, shipping_reason="As listed")
+    assert (listed.shipping_cost, listed.shipping_override_reason) == (euro(590), None)
+    # The reason stays with the cost, and goes with it.
+    assert edited(order, **free) == order
+    assert edited(order, **free, shipping_reason="Fair").history[-1].changed == ("shipping_override_reason",)
+    dearer = edited(order, shipping_method_id="freight")
+    assert (dearer.list_shipping_cost, dearer.shipping_cost, dearer.shipping_override_reason) == (euro(4900), euro(4900), None)
+    with pytest.raises(InvalidError) as refusal:
+        an_order(shipping_reason="Nothing to explain")
+    assert refusal.value.faults[0].pointer == "/shipping_reason"
+
+
+def test_a_price_that_was_approved_is_not_asked_about_again() -> None:
+    order = an_order(at("A-1", 500), limits=TEN_PERCENT, by=BY_REP)
+    approved = move(order, "approve", grants=GRANTS[Role.OWNER], by=BY_STORE)
+    assert (approved.status, approved.approval) == ("received", None)
+    more = edited(approved, limits=TEN_PERCENT, by=BY_REP, lines=[at("a-1", None, quantity=7)])
+    again = edited(more, limits=TEN_PERCENT, by=BY_REP, lines=[at("A-1", 500, quantity=8)])
+    assert (more.status, again.status) == ("received", "received")
+    assert [line.override_reason for line in again.lines] == ["agreed"]
+    lower = edited(again, limits=TEN_PERCENT, by=BY_REP, lines=[at("A-1", 499)])
+    assert (lower.status, pointers(lower)) == ("awaiting_approval", ["/lines/0/unit_price"])
+    assert (lower.history[-1].from_status, lower.history[-1].to) == ("received", "awaiting_approval")
+    # It was known to be a better price: shipping was not.
+    elsewhere = {"shipping_cost": {"amount": 0, "currency": "EUR"}}
+    assert pointers(edited(again, limits=TEN_PERCENT, by=BY_REP, **elsewhere)) == ["/shipping_cost"]
+
+
+def test_a_waiting_order_that_is_changed_within_the_limits_still_waits() -> None:
+    order = an_order(at("A-1", 500), limits=TEN_PERCENT, by=BY_REP)
+    touched = edited(order, limits=TEN_PERCENT, by=BY_REP, payment_method_id="card")
+    assert (touched.status, touched.approval) == ("awaiting_approval", order.approval)
+    raised = edited(order, limits=TEN_PERCENT, by=BY_REP, lines=[at("A-1", 950)])
+    assert (raised.status, pointers(raised)) == ("awaiting_approval", [])
+    priced = edited(order, lines=[at("A-1", 400)])
+    assert (priced.status, pointers(priced)) == ("awaiting_approval", [])
+
+
+def test_nobody_whom_limits_hold_for_approves_its_own_prices() -> None:
+    order = an_order(at("A-1", 500), limits=TEN_PERCENT, by=BY_REP)
+    boss = Deed(Party(type="member", id="acme.boss", name="Bo"), Party(type="member", id="acme.boss", name="Bo"), AT)
+    for by, grants, may in (
+        (BY_REP, REPS, ["cancel"]),
+        (BY_REP, SUPERVISORS, ["reject", "cancel"]),
+        (boss, REPS, []),
+        (boss, SUPERVISORS, ["approve", "reject"]),
+        (BY_STORE, GRANTS[Role.OWNER], ["approve", "reject"]),
+        (BY_BUYER, GRANTS[Role.BUYER], ["cancel"]),
+    ):
+        assert moves_from(order, by.actor, grants) == may
+    with pytest.raises(ForbiddenError) as refusal:
+        move(order, "approve", grants=SUPERVISORS, by=BY_REP)
+    assert refusal.value.code == "own_order"
+    with pytest.raises(ConflictError):
+        move(order, "approve", grants=REPS, by=boss)
+    changed = edited(order, limits=TEN_PERCENT, by=boss, payment_method_id="card")
+    assert moves_from(changed, boss.actor, SUPERVISORS) == ["reject"]
+    # Having moved an order is no change of its prices.
+    assert move(order, "approve", grants=SUPERVISORS, by=boss).was_priced_by(boss.actor) is False
 
 
 # Addresses and methods
@@ -412,6 +632,10 @@ LEGAL_FOR_STORE = {
 LEGAL_FOR_BUYER = {("received", "cancel"): "cancelled", ("awaiting_approval", "cancel"): "cancelled"}
 
 
+def granted(*, as_buyer: bool) -> frozenset[Permission]:
+    return GRANTS[Role.BUYER if as_buyer else Role.OWNER]
+
+
 @pytest.mark.parametrize("as_buyer", [False, True])
 @pytest.mark.parametrize("step", MOVES)
 @pytest.mark.parametrize("status", STATUSES)
@@ -420,11 +644,11 @@ def test_a_move_leads_where_the_model_says_or_is_refused(status: OrderStatus, st
     target = legal.get((status, step))
     if target is None:
         with pytest.raises(ConflictError) as refusal:
-            move(order, step, as_buyer=as_buyer, by=BY_STORE)
+            move(order, step, grants=granted(as_buyer=as_buyer), by=BY_STORE)
         assert refusal.value.code == "invalid_transition"
         assert set(refusal.value.extra["allowed_transitions"]) == {each for (at, each) in legal if at == status}  # type: ignore[call-overload]  # a list
     else:
-        moved = move(order, step, as_buyer=as_buyer, by=Deed(OWNER, BUYER, AT), note="why")
+        moved = move(order, step, grants=granted(as_buyer=as_buyer), by=Deed(OWNER, BUYER, AT), note="why")
         assert moved.status == target
         entry = moved.history[-1]
         assert (entry.from_status, entry.to, entry.actor, entry.subject, entry.note) == (
@@ -450,7 +674,8 @@ class OrderMachine(RuleBasedStateMachine):
     def try_move(self, step: Move, *, as_buyer: bool) -> None:
         target = (LEGAL_FOR_BUYER if as_buyer else LEGAL_FOR_STORE).get((self.order.status, step))
         try:
-            self.order = move(self.order, step, as_buyer=as_buyer, by=BY_BUYER if as_buyer else BY_STORE)
+            by = BY_BUYER if as_buyer else BY_STORE
+            self.order = move(self.order, step, grants=granted(as_buyer=as_buyer), by=by)
         except ConflictError:
             assert target is None
         else:
@@ -476,7 +701,8 @@ TestOrderMachine = OrderMachine.TestCase
 
 @pytest.mark.parametrize("as_buyer", [False, True])
 def test_nothing_is_open_after_the_end(*, as_buyer: bool) -> None:
-    assert not any(moves_from(status, as_buyer=as_buyer) for status in ("shipped", "cancelled", "rejected"))
+    ends: tuple[OrderStatus, ...] = ("shipped", "cancelled", "rejected")
+    assert not any(moves_from(an_order(status=status), BUYER, granted(as_buyer=as_buyer)) for status in ends)
 
 
 # Days

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.people import (
+    ADMINISTRATORS_GRANTS,
     FAILED_LOG_INS,
     GRANTS,
     RESET_LIFETIME,
@@ -17,12 +18,14 @@ from tradepost.domain.people import (
     Account,
     Member,
     NewEmployee,
+    NewSalesRep,
     PasswordReset,
     Permission,
     Role,
     Session,
     Throttle,
     engaged,
+    hired,
     locked_out,
     shortened_address,
 )
@@ -53,13 +56,14 @@ def test_a_buyer_may_nothing_that_is_the_stores_business() -> None:
 
 def test_every_role_is_granted_something_and_every_permission_to_somebody() -> None:
     assert set(GRANTS) == set(Role)
-    assert frozenset[Permission]().union(*GRANTS.values()) == set(Permission)
+    acting = MEMBER.grants_to_whoever_acts
+    assert frozenset[Permission]().union(*GRANTS.values(), acting) == set(Permission)
 
 
 def test_only_an_administrator_looks_after_employees_and_only_once_it_has_joined() -> None:
     admin = MEMBER.model_copy(update={"customer_id": "c1", "employee_role": "admin"})
     buyer = admin.model_copy(update={"employee_role": "buyer"})
-    assert admin.grants - buyer.grants == {Permission.MANAGE_EMPLOYEES}
+    assert admin.grants - buyer.grants == ADMINISTRATORS_GRANTS
     assert (admin.is_administrator, buyer.is_administrator) == (True, False)
     assert not admin.model_copy(update={"status": "pending"}).is_administrator
 
@@ -77,6 +81,43 @@ def test_a_place_is_given_once_and_after_it_was_taken_away_with_what_the_person_
     again = engaged(new, decided, store_id="acme", customer_id="c1")
     assert (again.status, again.joined_at, again.phone, again.version) == ("pending", None, None, 3)
     assert (again.landing, again.consents) == ("orders", decided.consents)
+
+
+def test_a_sales_rep_is_hired_once_and_after_it_was_revoked_with_what_it_decided() -> None:
+    new = NewSalesRep(name="Rhea", email="RHEA@reps.test", access="allocated")
+    first = hired(new, None, store_id="acme")
+    assert (first.role, first.status, first.customer_id, first.rep_status) == (Role.REP, "pending", None, "invited")
+    assert first.id == new.model_copy(update={"email": "rhea@reps.test"}).place("acme")
+    for status in ("pending", "active", "inactive"):
+        with pytest.raises(ConflictError):
+            hired(new, first.model_copy(update={"status": status}), store_id="acme")
+    with pytest.raises(ConflictError):
+        hired(new, MEMBER, store_id="acme")
+    gone = first.model_copy(
+        update={"version": 3, "status": "revoked", "supervisor": True, "joined_at": AT, "landing": "orders"}
+    )
+    again = hired(new, gone, store_id="acme")
+    assert (again.status, again.joined_at, again.supervisor, again.landing, again.version) == (
+        "pending",
+        None,
+        False,
+        "orders",
+        3,
+    )
+
+
+def test_a_sales_rep_is_switched_off_and_on_and_no_session_of_before_lives() -> None:
+    rep, later = MEMBER.model_copy(update={"role": Role.REP}), AT + timedelta(hours=1)
+    away = rep.switched(active=False, at=AT)
+    assert (away.rep_status, session().is_live(ACCOUNT, away, at=AT)) == ("inactive", False)
+    back = away.switched(active=True, at=later)
+    assert (back.rep_status, back.joined_at, back.admitted_at) == ("active", rep.joined_at, later)
+    assert [session(start).is_live(ACCOUNT, back, at=later) for start in (AT, later)] == [False, True]
+    assert (rep.switched(active=True, at=later), away.switched(active=False, at=later)) == (rep, away)
+    for status in ("pending", "revoked"):
+        with pytest.raises(ConflictError) as refusal:
+            rep.model_copy(update={"status": status}).switched(active=True, at=AT)
+        assert refusal.value.code == "rep_not_accepted"
 
 
 @given(st.timedeltas(timedelta(), timedelta(days=40)))

@@ -9,7 +9,8 @@ import pytest
 from tests.support.client import Client
 from tests.support.deployed import Deployed, at_once
 from tests.support.functions import Reply
-from tests.support.world import ADDRESS, PASSWORD, Shop
+from tests.support.reps import hire
+from tests.support.world import ADDRESS, PASSWORD, Shop, euros
 
 pytestmark = pytest.mark.stack
 
@@ -189,6 +190,55 @@ def test_of_two_administrators_who_unlink_each_other_one_stays(shop: Shop, deplo
         assert (left["role"], left["status"]) == ("admin", "active")
         (item,) = [item for item in deployed.stored("customer", shop.slug) if item["id"] == customer["id"]]
         assert [person in left["id"] for person in item["administrators"]] == [True]
+
+
+def test_fifty_orders_of_one_customer_at_once_are_all_placed_and_counted(shop: Shop, deployed: Deployed) -> None:
+    shop.add_product("LMP-001", 3900)
+    options = shop.set_checkout_options()
+    customer = shop.add_customer(email="many@bluedoor.test")
+    buyer = shop.join(customer)
+    path = f"/v1/customers/{customer['id']}"
+    etag = shop.owner.get(path).json["etag"]
+    new_order = {
+        "lines": [{"product_number": "LMP-001", "quantity": 2}],
+        "shipping_method_id": options["shipping_methods"][0]["id"],
+        "payment_method_id": options["payment_methods"][0]["id"],
+    }
+
+    renaming = partial(shop.owner.patch, path, {"name": "Red Door"}, etag=etag)
+    renamed, *placed = at_once([renaming, *[partial(buyer.post, "/v1/orders", new_order)] * 50])
+
+    assert renamed.status == 200, renamed
+    assert Counter(reply.status for reply in placed) == {201: 50}, [reply for reply in placed if reply.status != 201][:3]
+    figures = shop.owner.get("/v1/statistics").json
+    assert (figures["orders"], figures["revenue"]["amount"]) == (50, sum(reply.json["total"]["amount"] for reply in placed))
+    assert len(deployed.stored("order", shop.slug)) == 50
+
+
+def test_of_those_who_approve_an_order_at_once_one_does(shop: Shop, deployed: Deployed) -> None:
+    shop.add_product("LMP-001", 3900)
+    options = shop.set_checkout_options()
+    customer = shop.add_customer(email="waiting@bluedoor.test")
+    buyer, rep = shop.join(customer), hire(shop, access="all")
+    new_order = {
+        "customer_id": customer["id"],
+        "employee_id": buyer.get("/v1/me").json["id"],
+        "lines": [{"product_number": "LMP-001", "quantity": 2, "unit_price": euros(1), "reason": "Scratched"}],
+        "shipping_method_id": options["shipping_methods"][0]["id"],
+        "payment_method_id": options["payment_methods"][0]["id"],
+    }
+    order = rep.client.post("/v1/orders", new_order).json
+    assert order["status"] == "awaiting_approval"
+
+    headers = {"If-Match": order["etag"]}
+    steps = ["approve", "reject"] * 4
+    replies = at_once(partial(shop.owner.post, f"/v1/orders/{order['id']}/{step}", headers=headers) for step in steps)
+
+    assert Counter(reply.status for reply in replies) == {200: 1, 412: 7}, replies
+    (won,) = [reply.json for reply in replies if reply.status == 200]
+    (kept,) = deployed.stored("order", shop.slug)
+    assert (kept["status"], len(kept["history"])) == (won["status"], 1)
+    assert shop.owner.get("/v1/statistics").json["orders"] == (1 if won["status"] == "received" else 0)
 
 
 def _five(client: Client, path: str, body: Any) -> list[Reply]:

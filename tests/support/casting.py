@@ -16,16 +16,31 @@ from pynamodb.expressions.operand import Path
 from tests.support import customer_imports as imports
 from tests.support.client import Client
 from tests.support.functions import ROOT, Reply
+from tests.support.reps import allocate, hire
 from tests.support.table import in_memory
 from tests.support.world import ADDRESS, Shop, open_shop
 from tradepost.aws.links import reset_token
+from tradepost.domain.clock import stamp
 from tradepost.domain.ids import person_key
+from tradepost.domain.pairing import Pairing
 from tradepost.domain.people import PasswordReset
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
-from tradepost.table.shapes import ORDER, PASSWORD_RESET
+from tradepost.table.shapes import PASSWORD_RESET
 
-CALLERS: Final = ("anonymous", "guest", "owner", "buyer", "other_buyer", "foreign_owner", "revoked")
+CALLERS: Final = (
+    "anonymous",
+    "guest",
+    "owner",
+    "buyer",
+    "other_buyer",
+    "rep",
+    "other_rep",
+    "supervisor",
+    "acting",
+    "foreign_owner",
+    "revoked",
+)
 
 BUILT: Final = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 # Late enough for a second mail to go out, and too early for a session to be noted as still in use.
@@ -39,6 +54,10 @@ SECRETS: Final[Mapping[str, tuple[str, ...]]] = {
     "owner": _ABROAD,
     "buyer": ("Green Gate", "Red Roof", "Grey Gable", *_ABROAD),
     "other_buyer": ("Blue Door", "Red Roof", "Grey Gable", *_ABROAD),
+    "rep": ("Green Gate", "Red Roof", *_ABROAD),
+    "other_rep": ("Blue Door", "Red Roof", "Grey Gable", *_ABROAD),
+    "supervisor": _ABROAD,
+    "acting": ("Green Gate", "Red Roof", "Grey Gable", *_ABROAD),
     "foreign_owner": _HERE,
     "revoked": (*_HERE, *_ABROAD),
 }
@@ -108,7 +127,7 @@ class World(NamedTuple):
         if attempt.form is not None:
             headers["Content-Type"], body = "application/x-www-form-urlencoded", urlencode(attempt.form)
         if attempt.csv is not None:
-            headers["Content-Type"], body = "text/csv", attempt.csv
+            headers["Content-Type"], body = "text/csv", _filled(attempt.csv, names)
         query = {name: _filled(value, names) for name, value in (attempt.query or {}).items()}
         if caller == "guest":
             query["store"] = "acme"
@@ -159,9 +178,22 @@ def build_world(api: Client) -> World:
     revoked = acme.owner.post("/v1/invitations/revoke", {"customer_ids": [gone["id"]]})
     assert revoked.json["revoked"] == 1, revoked.text
     buyer = clients["buyer"]
+    rep, other_rep, supervisor = hire(acme, "Rhea"), hire(acme, "Otto"), hire(acme, "Sven", access="all", supervisor=True)
+    for customer in (buying, waiting, fresh):
+        allocate(acme, customer, rep)
+    allocate(acme, other, other_rep)
+    buyer_id = buyer.get("/v1/me").json["id"]
+    reps = {"rep": rep.client, "other_rep": other_rep.client, "supervisor": supervisor.client}
+    clients |= {**reps, "acting": _acting(rep.client, buying["id"], buyer_id)}
     ids = {
         "number": "A-1",
         "customer_id": buying["id"],
+        "buyer_id": buyer_id,
+        "customer_number": buying["number"],
+        "rep_id": rep.id,
+        "other_rep_id": other_rep.id,
+        "acting_id": clients["acting"].get("/v1/me").json["acting"]["id"],
+        "pairing_code": _pairing_code(rep.client),
         "address_id": buying["addresses"][0]["id"],
         "uninvited_id": fresh["id"],
         "group_id": acme.group_id,
@@ -175,9 +207,25 @@ def build_world(api: Client) -> World:
         "template": _template(acme, "welcome"),
         "reset": _reset_token(api, "ida@bluedoor.test"),
         **_spare_entries(acme),
-        **_orders(acme, buyer),
+        **_orders(acme, buyer, rep.client),
     }
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
+
+
+def _acting(rep: Client, customer_id: str, employee_id: str) -> Client:
+    body = {"customer_id": customer_id, "employee_id": employee_id, "reason": "Asked by telephone", "minutes": 60}
+    started = rep.post("/v1/acting-sessions", body)
+    assert started.status == 201, started.text
+    return rep.as_(started.json["token"])
+
+
+def _pairing_code(rep: Client) -> str:
+    """Return a code that has just been obtained when it is tried."""
+    offered = rep.post("/v1/pairing-codes")
+    assert offered.status == 201, offered.text
+    (pairing,) = [record for record in Record.scan() if record.entity == Pairing.entity]
+    pairing.update([Path("data.offered_at").set(stamp(TRIED))])
+    return str(offered.json["code"])
 
 
 def _opened(api: Client, slug: str, name: str, *, product: str) -> Shop:
@@ -217,10 +265,10 @@ def _customer_import(shop: Shop) -> str:
     return imports.uploaded(shop, imports.sheet([("Quiet Quay", "Quin", "quin@quietquay.test")]))
 
 
-def _orders(shop: Shop, buyer: Client) -> dict[str, str]:
-    """Return an order of the buyer in every state that a move begins in."""
+def _orders(shop: Shop, buyer: Client, rep: Client) -> dict[str, str]:
+    """Return an order of the buyer in every state that a move begins in. Only that of a rep ever waits for approval."""
     options = shop.set_checkout_options()
-    body = {
+    body: dict[str, Any] = {
         "lines": [{"product_number": "A-1", "quantity": 2}],
         "shipping_method_id": options["shipping_methods"][0]["id"],
         "payment_method_id": options["payment_methods"][0]["id"],
@@ -230,7 +278,6 @@ def _orders(shop: Shop, buyer: Client) -> dict[str, str]:
         "order_id": [],
         "confirmed_id": ["confirm"],
         "started_id": ["confirm", "start"],
-        "waiting_id": [],
     }.items():
         order = buyer.post("/v1/orders", body)
         assert order.status == 201, order.text
@@ -238,9 +285,12 @@ def _orders(shop: Shop, buyer: Client) -> dict[str, str]:
             etag = {"If-Match": order.headers["etag"]}
             order = shop.owner.post(f"/v1/orders/{order.json['id']}/{step}", headers=etag)
         orders[name] = order.json["id"]
-    # Orders of buyers never wait for approval; one of a sales rep will.
-    waiting = ORDER.key(store=shop.slug, order=orders["waiting_id"])
-    Record(*waiting).update([Path("data.status").set("awaiting_approval")])
+    placed = buyer.get(f"/v1/orders/{orders['order_id']}").json
+    cheap = {**body["lines"][0], "unit_price": {"amount": 1, "currency": "EUR"}, "reason": "Scratched"}
+    fast = {**body, "customer_id": placed["customer_id"], "employee_id": placed["employee_id"], "lines": [cheap]}
+    waiting = rep.post("/v1/orders", fast)
+    assert (waiting.status, waiting.json["status"]) == (201, "awaiting_approval"), waiting.text
+    orders["waiting_id"] = waiting.json["id"]
     return {**orders, "shipping_method_id": body["shipping_method_id"], "payment_method_id": body["payment_method_id"]}
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.support.client import Client
 from tests.support.functions import ROOT, Context, Reply, load_function
-from tests.support.world import PASSWORD, Shop, open_shop
+from tests.support.reps import Rep, allocate, hire
+from tests.support.world import PASSWORD, Shop, euros, open_shop
 from tradepost.domain.catalog import Product
 from tradepost.domain.clock import now
 from tradepost.domain.values import Price
@@ -74,6 +75,69 @@ class Market:
     def rival(self) -> Client:
         """Return the owner of another store."""
         return open_shop(self.owner.as_(None), "rival").owner
+
+
+@dataclass(frozen=True)
+class Team:
+    """A market with its sales reps: whom each customer is allocated to, one for all of them, and a supervisor."""
+
+    market: Market
+    employee_id: str
+    rep: Rep
+    outsider: Rep
+    everywhere: Rep
+    supervisor: Rep
+
+    def body(self, *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        """Return an order for the buyer as a rep sends it: by default two of A-1 at the listed price."""
+        about = {"customer_id": self.market.customer["id"], "employee_id": self.employee_id}
+        return self.market.body(**{"lines": list(lines) or [line("A-1", 2)], **about, **fields})
+
+    def place(self, *lines: dict[str, Any], by: Rep | None = None, **fields: Any) -> dict[str, Any]:
+        """Let a rep place an order, and return it."""
+        reply = (by or self.rep).client.post("/v1/orders", self.body(*lines, **fields))
+        assert reply.status == 201, reply.text
+        return dict(reply.json)
+
+    def limit(self, percent: int, floor: int | None = None) -> None:
+        """Limit how far below the list reps may go."""
+        self.set_store(override_limits={"percent": percent, "floor": None if floor is None else euros(floor)})
+
+    def set_store(self, **settings: Any) -> None:
+        """Change settings of the store."""
+        owner = self.market.owner
+        reply = owner.patch("/v1/store", settings, etag=owner.get("/v1/store").json["etag"])
+        assert reply.status == 200, reply.text
+
+    def set_customer(self, customer_id: str | None = None, **fields: Any) -> None:
+        """Change a customer, by default the buyer's."""
+        path, owner = f"/v1/customers/{customer_id or self.market.customer['id']}", self.market.owner
+        reply = owner.patch(path, fields, etag=owner.get(path).json["etag"])
+        assert reply.status == 200, reply.text
+
+    def assign(self, rep: Rep | None) -> None:
+        """Make a rep the account manager of the buyer's customer, or nobody."""
+        path, owner = f"/v1/customers/{self.market.customer['id']}", self.market.owner
+        picked = {"sales_rep_id": rep.id if rep else None}
+        reply = owner.put(f"{path}/account-manager", picked, etag=owner.get(path).json["etag"])
+        assert reply.status == 200, reply.text
+
+
+def line(number: str, quantity: int = 1, price: int | None = None, reason: str | None = "Scratched") -> dict[str, Any]:
+    """Return a line as it is sent, at a price of one's own if there is one."""
+    given = {} if price is None else {"unit_price": euros(price), **({"reason": reason} if reason else {})}
+    return {"product_number": number, "quantity": quantity, **given}
+
+
+def open_team(market: Market) -> Team:
+    """Hire sales reps for a market."""
+    rep, outsider = hire(market.shop, "Rhea"), hire(market.shop, "Otto")
+    everywhere = hire(market.shop, "Alma", access="all")
+    supervisor = hire(market.shop, "Sven", supervisor=True)
+    allocate(market.shop, market.customer, rep)
+    allocate(market.shop, market.other_customer, outsider)
+    employee_id = market.buyer.get("/v1/me").json["id"]
+    return Team(market, employee_id, rep, outsider, everywhere, supervisor)
 
 
 def open_market(shop: Shop) -> Market:

@@ -1,5 +1,7 @@
 """One write, whole or not at all, and every refusal explains itself."""
 
+import heapq
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -208,6 +210,22 @@ def test_a_collision_with_other_writers_is_tried_again(monkeypatch: pytest.Monke
     assert names() == {"t1": "Wholesale"}
     assert len(pauses) == 3
     assert all(0 < pause < 1 for pause in pauses)
+
+
+def test_of_fifty_who_write_the_same_item_at_once_all_get_their_turn() -> None:
+    random.seed(4)
+    held_for, refused_after = 0.02, 0.01
+    for _ in range(50):
+        queue = [(random.uniform(0, 0.03), number, 0) for number in range(50)]
+        heapq.heapify(queue)
+        free_from = written = 0.0
+        while queue:
+            at, number, attempt = heapq.heappop(queue)
+            if at >= free_from:
+                free_from, written = at + held_for, written + 1
+            elif attempt + 1 < transaction._ATTEMPTS:
+                heapq.heappush(queue, (at + refused_after + transaction._pause(attempt), number, attempt + 1))
+        assert (written, free_from < 6) == (50, True)
 
 
 def test_a_collision_that_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,13 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, ValidationError
 
+from tradepost.domain.allocation import Allocation, FurtherSalesReps, allocated
 from tradepost.domain.companies import INVITED_BY_NAME, Company
 from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, NewAddress, listed
-from tradepost.domain.errors import Fault, InvalidError
+from tradepost.domain.errors import Fault, ForbiddenError, InvalidError
 from tradepost.domain.ids import new_id, new_invitation_id, readable_number
 from tradepost.domain.invitations import invite, mail_of
-from tradepost.domain.people import Permission
+from tradepost.domain.people import Member, Permission
 from tradepost.domain.values import Blankable, Email, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, make_app
@@ -18,6 +19,7 @@ from tradepost.table.companies import company_key
 from tradepost.table.customers import save_customer
 from tradepost.table.invitations import put_invitation
 from tradepost.table.limits import count_against
+from tradepost.table.people import member_key
 from tradepost.table.shapes import Key
 
 app = make_app()
@@ -28,6 +30,7 @@ class NewCustomer(Value):
 
     A company of the directory is invited unless `send_invitation` is false, since it has no other way in; its contact's
     address stays unknown until it accepts. Everybody else is invited if `send_invitation` is true, which takes an address.
+    Whom a sales rep adds, it looks after itself.
     """
 
     company_id: Reference | None = None
@@ -38,7 +41,14 @@ class NewCustomer(Value):
     price_tier_id: Reference | None = None
     addresses: Annotated[list[NewAddress], Field(max_length=MAX_ADDRESSES)] = Field(default_factory=list)
     kind: CustomerKind = "b2b"
+    account_manager_id: Reference | None = None
+    further_sales_rep_ids: FurtherSalesReps = ()
     send_invitation: StrictBool | None = None
+
+    @property
+    def allocation(self) -> Allocation:
+        """Who is to look after the customer."""
+        return Allocation(account_manager_id=self.account_manager_id, further_sales_rep_ids=self.further_sales_rep_ids)
 
     @property
     def is_invited(self) -> bool:
@@ -46,15 +56,16 @@ class NewCustomer(Value):
         return bool(self.company_id) if self.send_invitation is None else self.send_invitation
 
 
-def _company(ask: Ask) -> list[Key]:
+def _named(ask: Ask) -> list[Key]:
     try:
         new = NewCustomer.model_validate_json(ask.body)
     except ValidationError:
         return []
-    return [company_key(new.company_id)] if new.company_id else []
+    companies = [company_key(new.company_id)] if new.company_id else []
+    return [*companies, *(member_key(rep_id, ask.store) for rep_id in new.allocation.sales_rep_ids)]
 
 
-@app.post("/v1/customers", allow=Permission.ADD_CUSTOMERS, status=201, reads=_company)
+@app.post("/v1/customers", allow=Permission.ADD_CUSTOMERS, status=201, reads=_named)
 def add_customer(new: NewCustomer, caller: Caller) -> CustomerAnswer:
     """Add a customer to a group. Its e-mail address is unique in the store, in any letter case, and so is its company.
 
@@ -62,7 +73,7 @@ def add_customer(new: NewCustomer, caller: Caller) -> CustomerAnswer:
     """
     company = _found(new, caller)
     customer = Customer(
-        **new.model_dump(exclude={"name", "addresses", "send_invitation"}),
+        **new.model_dump(exclude={"name", "addresses", "send_invitation", "account_manager_id", "further_sales_rep_ids"}),
         id=new_id(),
         store_id=caller.store.id,
         number=readable_number("C", secrets.token_bytes(8)),
@@ -70,6 +81,7 @@ def add_customer(new: NewCustomer, caller: Caller) -> CustomerAnswer:
         addresses=listed(new.addresses, (), iter(new_id, None)),
         created_at=caller.at,
     )
+    customer = _entrusted(customer, new.allocation, caller)
     tx = caller.transaction()
     if new.is_invited:
         invitation = invite(
@@ -88,6 +100,21 @@ def add_customer(new: NewCustomer, caller: Caller) -> CustomerAnswer:
     customer = save_customer(tx, customer)
     tx.audit("customer:added", customer.id, name=customer.name, invited=new.is_invited)
     return tx.commit_answering(customer_answer(customer, at=caller.at))
+
+
+def _entrusted(customer: Customer, wanted: Allocation, caller: Caller) -> Customer:
+    """Let those look after a new customer whom the owner picks, or the sales rep who adds it. Raises `ForbiddenError`."""
+    if caller.is_rep:
+        own = Allocation(account_manager_id=caller.member.id)
+        if not (wanted.is_as(own) or wanted.is_as(Allocation())):
+            raise ForbiddenError("field_not_yours", "The owner picks who looks after a customer; whom you add is yours.")
+        wanted = own
+    store_id = caller.store.id
+
+    def find(rep_id: str) -> Member | None:
+        return caller.reader.find(member_key(rep_id, store_id), Member)
+
+    return allocated(customer, wanted, find, manager_field="/account_manager_id")
 
 
 def _found(new: NewCustomer, caller: Caller) -> Company | None:

@@ -1,7 +1,7 @@
 """GET /v1/customers and /v1/customers/{id}: the store's customers, or a buyer's own."""
 
 from dataclasses import astuple
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pynamodb.expressions.condition import Condition
@@ -21,11 +21,14 @@ from tradepost.table.customers import (
     list_allocated,
     list_customers,
     stands_as,
+    without_sales_reps,
 )
 from tradepost.table.listing import all_of, search
 from tradepost.table.shapes import Key
 
 app = make_app()
+
+NOBODY: Final = "none"
 
 type CustomerStatus = Literal["active", "inactive", "all"]
 type Invited = Literal["not_invited", "invited", "accepted"]
@@ -50,6 +53,7 @@ class Wanted(NamedTuple):
                 field_is("active", self.status == "active") if self.status != "all" else None,
                 field_is("group_id", self.group_id) if self.group_id else None,
                 field_is("kind", self.kind) if self.kind else None,
+                without_sales_reps() if self.sales_rep_id == NOBODY else None,
                 has_email(wanted=self.with_email) if self.with_email is not None else None,
                 *(stands_as(label) for label in self.labels),
             ]
@@ -67,10 +71,15 @@ class Wanted(NamedTuple):
             (self.status == "all" or customer.active == (self.status == "active"))
             and self.group_id in {None, customer.group_id}
             and self.kind in {None, customer.kind}
-            and (self.sales_rep_id is None or self.sales_rep_id in customer.sales_rep_ids)
+            and self._takes_reps_of(customer)
             and self.with_email in {None, customer.email is not None}
             and standing.issuperset(self.labels)
         )
+
+    def _takes_reps_of(self, customer: Customer) -> bool:
+        if self.sales_rep_id == NOBODY:
+            return not customer.sales_rep_ids
+        return self.sales_rep_id is None or self.sales_rep_id in customer.sales_rep_ids
 
 
 def _named(ask: Ask) -> list[Key]:
@@ -84,7 +93,7 @@ def list_customers_of_store(  # noqa: PLR0913, PLR0917  # one argument for each 
     group_id: Annotated[str | None, Query(max_length=60)] = None,
     status: Annotated[CustomerStatus, Query(description="Active customers by default.")] = "active",
     kind: Annotated[CustomerKind | None, Query()] = None,
-    sales_rep_id: Annotated[str | None, Query(max_length=120, description="Allocated to this rep.")] = None,
+    sales_rep_id: Annotated[str | None, Query(max_length=120, description="Allocated to this sales rep, or to `none`.")] = None,
     with_email: Annotated[bool | None, Query(alias="has_email", description="With an e-mail address, or without.")] = None,
     invitation: Annotated[Invited | None, Query(description="Of those that can be or are invited.")] = None,
     delivery: Annotated[Delivery | None, Query(description="How far the mail of the latest invitation got.")] = None,
@@ -95,7 +104,7 @@ def list_customers_of_store(  # noqa: PLR0913, PLR0917  # one argument for each 
     scope, wanted = caller.scope, Wanted(status, group_id, kind, sales_rep_id, with_email, invitation, delivery)
     bound = ("customers", *(None if each is None else str(each) for each in (*astuple(scope), q, *wanted)))
     after = read_cursor(cursor, *bound)
-    text, rep = (q or "").strip() or None, scope.sales_rep_id or sales_rep_id
+    text, rep = (q or "").strip() or None, scope.sales_rep_id or (sales_rep_id if sales_rep_id != NOBODY else None)
     if rep is None and text is None:
         rows = list_customers(scope, limit=limit, after=after, where=wanted.where)
         found, following = [row.load(Customer) for row in rows.records], rows.next_position

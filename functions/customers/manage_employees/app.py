@@ -13,7 +13,7 @@ from tradepost.domain.invitations import (
     RESENT_BY_INVITER,
     RESENT_TO_ADDRESS,
     Invitation,
-    invite_employee,
+    invite_member,
     mail_of,
     resend,
     revoke,
@@ -201,7 +201,7 @@ def _found(customer_id: str, employee_id: str, caller: Caller) -> Member:
 
 def _invitation(employee: Member, caller: Caller) -> Invitation:
     invitation_id = new_invitation_id(caller.store.id)
-    return invite_employee(
+    return invite_member(
         employee, invitation_id=invitation_id, by=caller.party, at=caller.at, lifetime=caller.store.invitation_lifetime
     )
 

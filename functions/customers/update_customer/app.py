@@ -1,6 +1,7 @@
-"""PATCH /v1/customers/{id}: change a customer; a buyer may change its own company's name and addresses."""
+"""PATCH /v1/customers/{id}: change a customer; sales reps and buyers may change some of what the owner may."""
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 from pydantic import Field, StrictBool
 
@@ -19,12 +20,18 @@ from tradepost.table.transaction import Transaction
 
 app = make_app()
 
-BUYERS_FIELDS = frozenset({"name", "contact_name", "addresses"})
-NEVER_NULL = frozenset({"name", "group_id", "addresses", "kind", "active"})
+BUYERS_FIELDS: Final = frozenset({"name", "contact_name", "addresses"})
+ADMINISTRATORS_FIELDS: Final = BUYERS_FIELDS | {"allows_acting"}
+SALES_REPS_FIELDS: Final = BUYERS_FIELDS | {"email", "group_id"}
+OWNERS_FIELDS: Final = SALES_REPS_FIELDS | {"price_tier_id", "kind", "active"}
+NEVER_NULL: Final = frozenset({"name", "group_id", "addresses", "kind", "active", "allows_acting"})
 
 
 class CustomerChange(Value):
-    """What to change; a field that is not sent stays. `addresses` replaces the list; those sent with an id keep it."""
+    """What to change; a field that is not sent stays. `addresses` replaces the list; those sent with an id keep it.
+
+    `allows_acting` is the customer's consent to being acted for, which its own administrators give.
+    """
 
     name: Text | None = None
     contact_name: Blankable = None
@@ -34,6 +41,7 @@ class CustomerChange(Value):
     addresses: Annotated[list[NewAddress], Field(max_length=MAX_ADDRESSES)] | None = None
     kind: CustomerKind | None = None
     active: StrictBool | None = None
+    allows_acting: StrictBool | None = None
 
 
 def _named(ask: Ask) -> list[Key]:
@@ -43,12 +51,15 @@ def _named(ask: Ask) -> list[Key]:
 @app.patch("/v1/customers/<customer_id>", allow=Permission.UPDATE_CUSTOMER, reads=_named)
 def update_customer(customer_id: str, change: CustomerChange, caller: Caller) -> CustomerAnswer:
     """Change a customer. A changed e-mail address kills the links sent to the old one; resend the invitation."""
-    own = caller.customer_id
+    return caller.decided(partial(_updated, customer_id, change, caller))
+
+
+def _updated(customer_id: str, change: CustomerChange, caller: Caller) -> CustomerAnswer:
     before = caller.match(get_customer(caller.reader, caller.scope, customer_id))
     sent = change.model_fields_set
-    if own and sent - BUYERS_FIELDS:
-        names = ", ".join(sorted(sent - BUYERS_FIELDS))
-        raise ForbiddenError("field_not_yours", f"Only the store changes this: {names}.")
+    others = sent - _fields_of(caller)
+    if others:
+        raise ForbiddenError("field_not_yours", f"This is not yours to change: {', '.join(sorted(others))}.")
     nulls = [Fault(f"/{name}", "must not be null") for name in sorted(sent & NEVER_NULL) if getattr(change, name) is None]
     if nulls:
         raise InvalidError(*nulls)
@@ -63,6 +74,13 @@ def update_customer(customer_id: str, change: CustomerChange, caller: Caller) ->
     customer = save_customer(tx, customer, before=before)
     tx.audit("customer:updated", customer.id, fields=sorted(sent))
     return tx.commit_answering(customer_answer(customer, at=caller.at))
+
+
+def _fields_of(caller: Caller) -> frozenset[str]:
+    """Return what the caller may change."""
+    if caller.customer_id is None:
+        return OWNERS_FIELDS if caller.is_owner else SALES_REPS_FIELDS
+    return ADMINISTRATORS_FIELDS if caller.member.is_administrator and not caller.acting else BUYERS_FIELDS
 
 
 def _follow_address(tx: Transaction, before: Customer, customer: Customer, caller: Caller) -> Customer:

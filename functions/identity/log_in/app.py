@@ -11,7 +11,8 @@ from tradepost.domain.stores import Store
 from tradepost.domain.values import Email, Slug, Value
 from tradepost.http.answers import SignedIn
 from tradepost.http.app import ANYONE, Caller, make_app
-from tradepost.http.sign_in import open_session, prove, proven_account
+from tradepost.http.entrance import open_session
+from tradepost.http.sign_in import prove, proven_account
 from tradepost.table.customers import customer_key
 from tradepost.table.people import Person, forget_failures, member_key
 from tradepost.table.reading import Reader
@@ -49,7 +50,9 @@ def _admitted(place: Membership) -> tuple[Store, Member]:
     read = Reader()
     read.fetch([*keys, customer] if customer else keys)
     store, member = read.get(keys[0], Store), read.get(keys[1], Member)
-    if member.role is not Role.OWNER:
+    if member.status != "active":
+        raise _refused()
+    if member.role is Role.BUYER:
         store.must_be_open()
     if customer and not read.get(customer, Customer).active:
         raise _refused()
@@ -61,7 +64,7 @@ def _refused() -> UnauthenticatedError:
 
 
 def _chosen(person: Person, credentials: Credentials) -> Membership:
-    """Return the one place that is meant: the owner's before a customer's. Raises `ConflictError` if that leaves several."""
+    """Return the one place that is meant: the staff's before a customer's. Raises `ConflictError` if that leaves several."""
     places = [place for place in person.memberships if credentials.store in {None, place.store_id}]
     if credentials.customer_id:
         places = [place for place in places if place.customer_id == credentials.customer_id]
@@ -70,9 +73,9 @@ def _chosen(person: Person, credentials: Credentials) -> Membership:
     stores = sorted({place.store_id for place in places})
     if len(stores) > 1:
         raise ConflictError("store_required", "You have accounts in several stores. Say which.", stores=stores)
-    owned = [place for place in places if place.role is Role.OWNER]
-    if owned or len(places) == 1:
-        return (owned or places)[0]
+    staff = [place for place in places if place.role is not Role.BUYER]
+    if staff or len(places) == 1:
+        return (staff or places)[0]
     customers = [{"customer_id": place.customer_id, "name": place.customer_name} for place in places]
     raise ConflictError("customer_required", "You buy for several customers here. Say for which.", customers=customers)
 

@@ -5,7 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from tradepost.domain.errors import Fault, InvalidError
-from tradepost.domain.people import EmployeeRole, Member, Party, Permission, Role
+from tradepost.domain.overrides import limits_of
+from tradepost.domain.people import Access, EmployeeRole, Member, Party, Permission, Role
+from tradepost.domain.stores import OverrideLimits
 from tradepost.domain.values import Instant, OptionalText, Text, Value
 from tradepost.http.answers import StoreBrief, store_brief
 from tradepost.http.app import Answer, Caller, make_app
@@ -15,10 +17,14 @@ app = make_app()
 
 
 class ActingParties(Answer):
-    """Who acts for whom, while somebody does."""
+    """Who acts for whom, while somebody does: why, and until when."""
 
+    id: str
     actor: Party
     subject: Party
+    reason: str
+    started_at: Instant
+    expires_at: Instant
 
 
 class Profile(Answer):
@@ -31,6 +37,11 @@ class Profile(Answer):
     phone: str | None
     customer_id: str | None
     employee_role: EmployeeRole | None
+    access: Annotated[Access | None, Field(description="Which customers a sales rep sees: those allocated to it, or all.")]
+    supervisor: bool
+    override_limits: Annotated[
+        OverrideLimits | None, Field(description="How far a sales rep may lower prices by itself; null for everybody else.")
+    ]
     store: StoreBrief
     permissions: list[str]
     landing: Annotated[str, Field(description="The page to show after log-in: one's own choice, else the store's.")]
@@ -72,12 +83,13 @@ def _profile(caller: Caller, member: Member) -> Profile:
     return Profile.model_validate(
         {
             **member.model_dump(exclude={"landing"}),
+            "override_limits": limits_of(member, caller.store) if caller.is_rep else None,
             "store": store_brief(caller.store),
             "permissions": sorted(caller.grants),
             "landing": member.landing or caller.store.default_landing,
             "landing_override": member.landing,
             "activity_consent": member.allows_activity,
-            "acting": {"actor": caller.actor, "subject": caller.party} if caller.acting else None,
+            "acting": caller.acting,
             "etag": member.etag,
         }
     )

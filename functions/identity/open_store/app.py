@@ -12,7 +12,8 @@ from tradepost.domain.stores import Store
 from tradepost.domain.values import Email, Slug, Text, Value
 from tradepost.http.answers import SignedIn, StoreSettings, store_settings
 from tradepost.http.app import ANYONE, Answer, Caller, make_app
-from tradepost.http.sign_in import account_for, open_session
+from tradepost.http.entrance import open_session
+from tradepost.http.sign_in import account_for
 from tradepost.settings import settings
 from tradepost.table.people import save_member, save_membership
 from tradepost.table.shapes import store_owner

@@ -18,19 +18,19 @@ class Prefilled(Answer):
     """What somebody has entered for the invited person, who may correct it by accepting with something else."""
 
     entered_by: str
-    company: Annotated[str | None, Field(description="Null for an employee: only the customer's own invitation corrects it.")]
+    company: Annotated[str | None, Field(description="Null but in the customer's own invitation: no other corrects it.")]
     name: str | None
     phone: str | None
     address: PostalAddress | None
 
 
 class InvitationOffer(Answer):
-    """What an invitation's link offers: the store, the company to buy for, and what has been entered so far."""
+    """What an invitation's link offers: the store, the company to buy for if any, and what has been entered so far."""
 
     kind: InvitationKind
     store: StoreBrief
     email: str
-    company: str
+    company: Annotated[str | None, Field(description="Null for a sales rep.")]
     address: PostalAddress | None
     prefilled: Prefilled
     account_exists: Annotated[bool, Field(description="Whether the address has an account: then only its password is needed.")]
@@ -51,7 +51,7 @@ def show_offer(token: str, caller: Caller) -> InvitationOffer:
         kind=offer.invitation.kind,
         store=store_brief(offer.store),
         email=offer.invitation.email,
-        company=offer.customer.name,
+        company=offer.buys_for,
         address=offer.address,
         prefilled=Prefilled.model_validate(offer),
         account_exists=offer.account is not None,

@@ -72,6 +72,8 @@ DEAD_LINKS: Final[Mapping[str, DeadLink]] = {
         "{store} is closed at the moment", "Your invitation is kept. Please come back to this link in a while."
     ),
 }
+BUYERS_STEPS: Final = ("the products, at your own prices", "your orders, and how far they are", "your company's addresses")
+REPS_STEPS: Final = ("the customers that are entrusted to you", "their orders, and how far they are", "the products and prices")
 
 
 def _dead_link(error: DomainError, caller: CallerInfo | None) -> Response[str]:
@@ -166,7 +168,7 @@ def _form_page(offer: Offer, typed: Mapping[str, str], error: DomainError | None
         look_of(offer.store),
         status=status_of(error) if error else 200,
         headers=retry_after(error) if error else None,
-        company=offer.customer.name,
+        company=offer.buys_for,
         business=with_errors(company_fields(offer, typed), words),
         person=with_errors(person_fields(offer, typed), words),
         address_given=offer.address is not None,
@@ -189,7 +191,7 @@ def _welcome_page(offer: Offer) -> Response[str]:
         title=in_words("Welcome to {store}", look),
         tone="good",
         paragraphs=[in_words(log_in, look, email=offer.invitation.email), "What awaits you there:"],
-        steps=["the products, at your own prices", "your orders, and how far they are", "your company's addresses"],
+        steps=BUYERS_STEPS if offer.buys_for else REPS_STEPS,
         log_in=True,
     )
 

@@ -3,12 +3,12 @@
 from functools import partial
 
 from tradepost.aws.links import link_to_share
-from tradepost.domain.invitations import RESENT_BY_INVITER, RESENT_TO_ADDRESS, Invitation, mail_of, resend
+from tradepost.domain.invitations import RESENT_BY_INVITER, RESENT_TO_ADDRESS, mail_of, resend
 from tradepost.domain.people import Permission
 from tradepost.http.answers import InvitationAnswer, invitation_answer
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.table.customers import require_active
-from tradepost.table.invitations import invitation_key, save_invitation
+from tradepost.table.invitations import get_invitation, invitation_key, save_invitation
 from tradepost.table.limits import count_against
 from tradepost.table.shapes import Key
 
@@ -26,10 +26,10 @@ def resend_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
 
 
 def _resent(invitation_id: str, caller: Caller) -> InvitationAnswer:
-    before = caller.match(caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation))
+    before = caller.match(get_invitation(caller.reader, caller.scope, invitation_id))
     resent = resend(before, at=caller.at, lifetime=caller.store.invitation_lifetime)
     tx = caller.transaction()
-    if before.kind == "employee":
+    if before.kind == "employee" and before.customer_id:
         require_active(tx, caller.store.id, before.customer_id)
     resent = save_invitation(tx, resent, before=before)
     count_against(tx, caller.store.id, RESENT_TO_ADDRESS, before.recipient)

@@ -2,30 +2,28 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import batched
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from tradepost.domain.customers import Customer
-from tradepost.domain.errors import ConflictError, StaleError
 from tradepost.domain.invitations import MAX_INVITED, Invitation, revoke
 from tradepost.domain.people import Permission
 from tradepost.domain.values import Value
 from tradepost.http.answers import InvitationAnswer, invitation_answer
 from tradepost.http.app import Answer, Ask, Caller, make_app
-from tradepost.table.customers import customer_key
-from tradepost.table.invitations import invitation_key, save_invitation
+from tradepost.table.bulk import Bulk, Decided
+from tradepost.table.customers import customer_key, find_customers
+from tradepost.table.invitations import find_invitations, get_invitation, invitation_key, save_invitation
 from tradepost.table.people import take_place_away
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
-from tradepost.table.transaction import MAX_ACTIONS, Transaction
+from tradepost.table.transaction import Transaction
 
 app = make_app()
 
-# Four actions a row (the invitation, its customer, the member, its log-in entry); a dozen are for all: the audit line, the
-# answer and the counters.
-ROWS_A_TRANSACTION: Final = (MAX_ACTIONS - 12) // 4
+# The invitation, its customer, the member and its log-in entry.
+ACTIONS_A_ROW: Final = 4
 
 type Ids = Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=MAX_INVITED)]
 type RevocationReason = Literal["out_of_scope", "not_invited", "already_revoked", "conflict"]
@@ -84,32 +82,19 @@ def revoke_invitation(invitation_id: str, caller: Caller) -> InvitationAnswer:
 def revoke_selected_invitations(selection: Revocation, caller: Caller) -> RevocationResults:
     """Revoke many. A row that cannot be revoked says why and stops no other."""
     ids = list(dict.fromkeys(selection.invitation_ids or selection.customer_ids or ()))
-    found = _found(ids, selection, caller, caller.reader)
-    results = {id_: _result(id_, invitation) for id_, invitation in found.items()}
-    revocable = {
-        id_: invitation
-        for id_, invitation in found.items()
-        if isinstance(invitation, Invitation) and results[id_].status == "revoked"
-    }
-    *most, last = list(batched(revocable, ROWS_A_TRANSACTION, strict=False)) or [()]
-    for rows in most:
-        tx = caller.transaction()
-        _revoked(tx, [revocable[id_] for id_ in rows], caller)
-        try:
-            tx.commit()
-        except (ConflictError, StaleError):
-            results |= _one_by_one(rows, selection, caller)
-    tx = caller.transaction()
-    _revoked(tx, [revocable[id_] for id_ in last], caller)
-    try:
-        return tx.commit_answering(_summary(ids, results))
-    except (ConflictError, StaleError):
-        results |= _one_by_one(last, selection, caller)
-        return caller.transaction().commit_answering(_summary(ids, results))
+    bulk = Bulk(
+        begin=caller.transaction,
+        decide=partial(_decided, selection=selection, caller=caller),
+        cost=lambda _: ACTIONS_A_ROW,
+        add=partial(_added, caller=caller),
+        refused=lambda id_, _: RevocationResult(id=id_, status="skipped", reason="conflict"),
+    )
+    due, results = bulk.decide(ids, caller.reader)
+    return bulk.carry_out(due, lambda added: _summary(ids, {**results, **added}))
 
 
 def _revoke(invitation_id: str, caller: Caller) -> InvitationAnswer:
-    before = caller.match(caller.reader.get(invitation_key(caller.store.id, invitation_id), Invitation))
+    before = caller.match(get_invitation(caller.reader, caller.scope, invitation_id))
     tx = caller.transaction()
     [revoked] = _revoked(tx, [before], caller)
     return tx.commit_answering(invitation_answer(revoked, at=caller.at))
@@ -122,10 +107,12 @@ def _revoked(tx: Transaction, invitations: Iterable[Invitation], caller: Caller)
         revoked = revoke(before, at=caller.at)
         if revoked is not before:
             changed.append(before.id)
-            if before.accepted_by and before.accepted_by not in left:
+            # A sales rep that has not accepted yet could not be invited anew while its place awaits it.
+            place = before.member_id if before.kind == "sales_rep" else before.accepted_by
+            if place and place not in left:
                 # The same person may have accepted as the customer's contact and as an employee.
-                left.add(before.accepted_by)
-                take_place_away(tx, before.accepted_by)
+                left.add(place)
+                take_place_away(tx, place)
             revoked = save_invitation(tx, revoked, before=before)
         after.append(revoked)
     if changed:
@@ -133,45 +120,36 @@ def _revoked(tx: Transaction, invitations: Iterable[Invitation], caller: Caller)
     return after
 
 
-def _found(ids: Iterable[str], selection: Revocation, caller: Caller, read: Reader) -> dict[str, Invitation | RevocationReason]:
-    """Return the invitation that each id stands for, or why there is none. The customers' ones take a second batch."""
-    store_id = caller.store.id
+def _added(tx: Transaction, rows: Mapping[str, Invitation], *, caller: Caller) -> dict[str, RevocationResult]:
+    _revoked(tx, rows.values(), caller)
+    return {id_: RevocationResult(id=id_, status="revoked", invitation_id=row.id) for id_, row in rows.items()}
+
+
+def _decided(
+    ids: Iterable[str], read: Reader, *, selection: Revocation, caller: Caller
+) -> Decided[Invitation, RevocationResult]:
+    """Find the invitation that each id stands for, or why there is none to revoke. The customers' ones take a batch more."""
+    ids, customers = list(ids), dict[str, Customer]()
     if selection.invitation_ids:
-        return {id_: read.find(invitation_key(store_id, id_), Invitation) or "out_of_scope" for id_ in ids}
-    customers = {id_: read.find(customer_key(store_id, id_), Customer) for id_ in ids}
-    told = {id_: customer.invitation for id_, customer in customers.items() if customer and customer.invitation}
-    read.fetch(invitation_key(store_id, summary.id) for summary in told.values())
-    found: dict[str, Invitation | RevocationReason] = {}
-    for id_, customer in customers.items():
-        missing: RevocationReason = "not_invited" if customer else "out_of_scope"
-        summary = told.get(id_)
-        found[id_] = (read.find(invitation_key(store_id, summary.id), Invitation) if summary else None) or missing
-    return found
-
-
-def _one_by_one(ids: Iterable[str], selection: Revocation, caller: Caller) -> dict[str, RevocationResult]:
-    """Look at each row as it is now, and revoke it by itself."""
-    results = {}
+        found = find_invitations(read, caller.scope, ids)
+    else:
+        customers = find_customers(read, caller.scope, ids)
+        told = {id_: customer.invitation.id for id_, customer in customers.items() if customer.invitation}
+        by_id = find_invitations(read, caller.scope, told.values())
+        found = {id_: by_id[invitation_id] for id_, invitation_id in told.items() if invitation_id in by_id}
+    due: dict[str, Invitation] = {}
+    results: dict[str, RevocationResult] = {}
     for id_ in ids:
-        found = _found([id_], selection, caller, Reader())[id_]
-        results[id_] = _result(id_, found)
-        if not isinstance(found, Invitation) or results[id_].status == "skipped":
-            continue
-        tx = caller.transaction()
-        _revoked(tx, [found], caller)
-        try:
-            tx.commit()
-        except (ConflictError, StaleError):
-            results[id_] = RevocationResult(id=id_, status="skipped", reason="conflict")
-    return results
-
-
-def _result(id_: str, found: Invitation | RevocationReason) -> RevocationResult:
-    if not isinstance(found, Invitation):
-        return RevocationResult(id=id_, status="skipped", reason=found)
-    if found.state == "revoked":
-        return RevocationResult(id=id_, status="skipped", reason="already_revoked", invitation_id=found.id)
-    return RevocationResult(id=id_, status="revoked", invitation_id=found.id)
+        invitation = found.get(id_)
+        if invitation is None:
+            reason: RevocationReason = "not_invited" if id_ in customers else "out_of_scope"
+            results[id_] = RevocationResult(id=id_, status="skipped", reason=reason)
+        elif invitation.state == "revoked":
+            known = invitation.id
+            results[id_] = RevocationResult(id=id_, status="skipped", reason="already_revoked", invitation_id=known)
+        else:
+            due[id_] = invitation
+    return Decided(due, results)
 
 
 def _summary(ids: Iterable[str], results: Mapping[str, RevocationResult]) -> RevocationResults:

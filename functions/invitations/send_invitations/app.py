@@ -1,7 +1,7 @@
 """POST /v1/invitations: invite selected customers, one or a thousand, by mail or with links to hand out."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import batched
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import Field, StrictBool, ValidationError
@@ -9,7 +9,7 @@ from pydantic import Field, StrictBool, ValidationError
 from tradepost.aws.links import link_to_share
 from tradepost.domain.companies import INVITED_BY_NAME, Company
 from tradepost.domain.customers import Customer
-from tradepost.domain.errors import ConflictError, StaleError, ThrottledError
+from tradepost.domain.errors import ConflictError, DomainError, ThrottledError
 from tradepost.domain.ids import new_invitation_id
 from tradepost.domain.invitations import (
     MAX_INVITED,
@@ -26,18 +26,19 @@ from tradepost.domain.values import Instant, Value
 from tradepost.http.answers import InvitationLink
 from tradepost.http.app import Answer, Ask, Caller, make_app
 from tradepost.http.callers import CallerInfo
+from tradepost.table.bulk import Bulk, Decided
 from tradepost.table.companies import company_key
-from tradepost.table.customers import customer_key
+from tradepost.table.customers import customer_key, find_customers
 from tradepost.table.invitations import add_invitation, invitation_key, save_invitation
 from tradepost.table.limits import count_against
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
-from tradepost.table.transaction import MAX_ACTIONS, Transaction
+from tradepost.table.transaction import Transaction
 
 app = make_app()
 
-# Three actions a row (invitation, customer, message); a dozen are for all: the audit line, the answer and the counters.
-ROWS_A_TRANSACTION: Final = (MAX_ACTIONS - 12) // 3
+# The invitation, the customer and the message.
+ACTIONS_A_ROW: Final = 3
 COLUMNS: Final = ("customer_id", "customer", "email", "link", "expires_at")
 
 
@@ -110,54 +111,56 @@ def send_invitations(order: InvitationOrder, caller: Caller) -> InvitationResult
     With `Accept: text/csv`, links come as `customer_id,customer,email,link,expires_at`, a row for each customer that has one.
     """
     ids = list(dict.fromkeys(order.customer_ids))
-    decided = _decided(ids, order, caller, caller.reader)
-    results = {id_: found for id_, found in decided.items() if isinstance(found, InvitationResult)}
-    invitees = [found for found in decided.values() if isinstance(found, Invitee)]
+    bulk = Bulk(
+        begin=caller.transaction,
+        decide=partial(_decided, order=order, caller=caller),
+        cost=lambda _: ACTIONS_A_ROW,
+        add=partial(_added, order=order, store_id=caller.store.id),
+        refused=partial(_refused, order=order),
+    )
+    due, results = bulk.decide(ids, caller.reader)
     if order.dry_run:
-        would = {each.customer.id: InvitationResult(customer_id=each.customer.id, status="invited") for each in invitees}
+        would = {id_: InvitationResult(customer_id=id_, status="invited") for id_ in due}
         return _summary(ids, order, results | would)
-    by_name = [each for each in invitees if each.is_by_name]
-    results |= _one_by_one(by_name, order, caller)
-    invitees = [each for each in invitees if not each.is_by_name]
-    *most, last = list(batched(invitees, ROWS_A_TRANSACTION, strict=False)) or [()]
-    for rows in most:
-        results |= _invited(rows, order, caller)
-    tx = caller.transaction()
-    answer = _summary(ids, order, results | _added(tx, last, order))
-    try:
-        return tx.commit_answering(answer)
-    except (ConflictError, StaleError):
-        results |= _one_by_one(last, order, caller)
-        return caller.transaction().commit_answering(_summary(ids, order, results))
+    results |= bulk.one_by_one(id_ for id_, invitee in due.items() if invitee.is_by_name)
+    together = {id_: invitee for id_, invitee in due.items() if not invitee.is_by_name}
+    return bulk.carry_out(together, lambda added: _summary(ids, order, {**results, **added}))
 
 
-def _decided(ids: Iterable[str], order: InvitationOrder, caller: Caller, read: Reader) -> dict[str, Invitee | InvitationResult]:
+def _decided(ids: Iterable[str], read: Reader, *, order: InvitationOrder, caller: Caller) -> Decided[Invitee, InvitationResult]:
     """Decide on every row. Invitations there are already are read where they are sent again, or their links handed out."""
     store, by_mail = caller.store, order.delivery == "email"
-    customers = {id_: read.find(customer_key(store.id, id_), Customer) for id_ in ids}
-    told = [customer.invitation for customer in customers.values() if customer and customer.invitation]
+    ids = list(ids)
+    customers = find_customers(read, caller.scope, ids)
+    told = [customer.invitation for customer in customers.values() if customer.invitation]
     pending = [summary for summary in told if summary.state == "pending"]
     wanted = {
         summary.id
         for summary in pending
         if not by_mail or summary.delivery == "none" or summary.state_at(caller.at) == "expired"
     }
-    by_name = {customer.company_id for customer in customers.values() if customer and customer.email is None and by_mail}
+    by_name = {customer.company_id for customer in customers.values() if customer.email is None and by_mail}
     companies = [company_key(company_id) for company_id in by_name if company_id]
     read.fetch([*(invitation_key(store.id, invitation_id) for invitation_id in wanted), *companies])
-    decided: dict[str, Invitee | InvitationResult] = {}
-    for id_, customer in customers.items():
+    due: dict[str, Invitee] = {}
+    results: dict[str, InvitationResult] = {}
+    for id_ in ids:
+        customer = customers.get(id_)
         reason = reason_to_skip(customer, at=caller.at, by_mail=by_mail)
         told_id = customer.invitation.id if customer and customer.invitation else ""
         before = read.get(invitation_key(store.id, told_id), Invitation) if told_id in wanted else None
         if customer is None or reason:
             shown = before if reason == "already_invited" else None
-            decided[id_] = _result(id_, shown, order, reason=reason)
+            found: Invitee | InvitationResult = _result(id_, shown, order, reason=reason)
         elif before:
-            decided[id_] = _sent_again(customer, before, order, caller)
+            found = _sent_again(customer, before, order, caller)
         else:
-            decided[id_] = _newly_invited(customer, order, caller, read)
-    return decided
+            found = _newly_invited(customer, order, caller, read)
+        if isinstance(found, Invitee):
+            due[id_] = found
+        else:
+            results[id_] = found
+    return Decided(due, results)
 
 
 def _newly_invited(customer: Customer, order: InvitationOrder, caller: Caller, read: Reader) -> Invitee | InvitationResult:
@@ -187,56 +190,31 @@ def _sent_again(customer: Customer, before: Invitation, order: InvitationOrder, 
         return _result(customer.id, None, order, reason=reason)
 
 
-def _invited(rows: Sequence[Invitee], order: InvitationOrder, caller: Caller) -> dict[str, InvitationResult]:
-    """Invite some rows in one transaction; if one of them was being changed by others, each by itself."""
-    tx = caller.transaction()
-    results = _added(tx, rows, order)
-    try:
-        tx.commit()
-    except (ConflictError, StaleError):
-        return _one_by_one(rows, order, caller)
-    return results
-
-
-def _one_by_one(rows: Iterable[Invitee], order: InvitationOrder, caller: Caller) -> dict[str, InvitationResult]:
-    """Decide anew on each row as it is now, and invite it by itself."""
-    results = {}
-    for row in rows:
-        id_ = row.customer.id
-        decided = _decided([id_], order, caller, Reader())[id_]
-        if isinstance(decided, InvitationResult):
-            results[id_] = decided
-            continue
-        tx = caller.transaction()
-        added = _added(tx, [decided], order)
-        try:
-            tx.commit()
-            results |= added
-        except ThrottledError:
-            results[id_] = _result(id_, None, order, reason="too_many_companies")
-        except (ConflictError, StaleError):
-            results[id_] = _result(id_, None, order, reason="conflict")
-    return results
-
-
-def _added(tx: Transaction, rows: Sequence[Invitee], order: InvitationOrder) -> dict[str, InvitationResult]:
+def _added(
+    tx: Transaction, rows: Mapping[str, Invitee], *, order: InvitationOrder, store_id: str
+) -> dict[str, InvitationResult]:
     """Add the invitations and mails of some rows to a transaction; returns what becomes of them if it succeeds."""
     results = {}
-    for row in rows:
+    for customer_id, row in rows.items():
         customer, before, invitation = row
         if row.is_by_name:
-            count_against(tx, customer.store_id, INVITED_BY_NAME, customer.store_id)
+            count_against(tx, store_id, INVITED_BY_NAME, store_id)
         if before:
             save_invitation(tx, invitation, before=before)
         else:
             add_invitation(tx, invitation, replacing=customer.invitation.id if customer.invitation else None)
         if order.delivery == "email":
             tx.announce(mail_of(invitation))
-        results[customer.id] = _result(customer.id, invitation, order)
+        results[customer_id] = _result(customer_id, invitation, order)
     if results:
         invited = [result.invitation_id for result in results.values()]
-        tx.audit("invitations:sent", rows[0].customer.store_id, invitations=invited, delivery=order.delivery)
+        tx.audit("invitations:sent", store_id, invitations=invited, delivery=order.delivery)
     return results
+
+
+def _refused(customer_id: str, refusal: DomainError, *, order: InvitationOrder) -> InvitationResult:
+    reason: SkipReason = "too_many_companies" if isinstance(refusal, ThrottledError) else "conflict"
+    return _result(customer_id, None, order, reason=reason)
 
 
 def _result(

@@ -1,16 +1,17 @@
-"""POST /v1/orders: place an order at the listed prices."""
+"""POST /v1/orders: place an order, at the listed prices or, as a sales rep, at others."""
 
 import secrets
+from functools import partial
 
-from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.ids import new_order_id, readable_number
-from tradepost.domain.orders import NewOrder, Quote, place
+from tradepost.domain.orders import NewOrder, place
 from tradepost.domain.outbox import OrderMail
 from tradepost.domain.people import Permission
 from tradepost.http.app import Caller, make_app
-from tradepost.http.orders import OrderAnswer, deed, new_order_reads, order_answer, order_preview, quoted_for
+from tradepost.http.orders import OrderAnswer, Ordering, deed, new_order_reads, order_answer, order_preview, ordering
 from tradepost.table.orders import add_order
+from tradepost.table.people import require_employee
 
 app = make_app()
 
@@ -19,36 +20,47 @@ NUMBER_ATTEMPTS = 5
 
 @app.post("/v1/orders", allow=Permission.PLACE_ORDERS, status=201, reads=new_order_reads)
 def place_order(new: NewOrder, caller: Caller) -> OrderAnswer:
-    """Place an order. With the `price_hash` of a preview, prices that moved since are shown instead of charged."""
-    quoted, customer = quoted_for(new, caller)
-    if new.price_hash not in {None, quoted.price_hash}:
-        preview = order_preview(quoted).model_dump(mode="json")
+    """Place an order. With the `price_hash` of a preview, prices that moved since are shown instead of charged.
+
+    A sales rep orders for an employee of a customer in its scope. Beyond the limits of its prices, the order waits for the
+    owner or a supervisor to approve it.
+    """
+    return caller.decided(partial(_placed, new, caller))
+
+
+def _placed(new: NewOrder, caller: Caller) -> OrderAnswer:
+    wanted = ordering(new, caller)
+    if new.price_hash not in {None, wanted.quoted.price_hash}:
+        preview = order_preview(wanted.quoted).model_dump(mode="json")
         raise ConflictError("price_changed", "Prices have changed since the preview. Look again.", preview=preview)
     taken = ConflictError("busy", "No free order number was found. Try again.")
     for _ in range(NUMBER_ATTEMPTS):
         try:
-            return _place(new, quoted, customer, caller, taken)
+            return _write(wanted, caller, taken)
         except ConflictError as refusal:
             if refusal is not taken:
                 raise
     raise taken
 
 
-def _place(new: NewOrder, quoted: Quote, customer: Customer, caller: Caller, taken: ConflictError) -> OrderAnswer:
+def _write(wanted: Ordering, caller: Caller, taken: ConflictError) -> OrderAnswer:
     """Write the order under a number drawn at random. Raises `taken` if another order has it."""
     tx = caller.transaction()
     order = place(
-        quoted,
-        order_id=new_order_id(customer.id),
+        wanted.quoted,
+        order_id=new_order_id(wanted.customer.id),
         number=readable_number("O", secrets.token_bytes(8)),
-        customer=customer,
-        employee_id=caller.member.id,
-        source=new.source,
+        customer=wanted.customer,
+        employee_id=wanted.employee_id,
+        source=wanted.source,
         by=deed(tx),
     )
-    order = add_order(tx, order, customer, time_zone=caller.store.time_zone, taken=taken)
-    tx.audit("order:placed", order.id, number=order.number, customer_id=order.customer_id, total=order.total.amount)
-    tx.announce(OrderMail(store_id=order.store_id, order_id=order.id, event="placed"))
+    order = add_order(tx, order, wanted.customer, time_zone=caller.store.time_zone, taken=taken)
+    require_employee(tx, order.store_id, order.employee_id)
+    total = order.total.amount
+    tx.audit("order:placed", order.id, number=order.number, customer_id=order.customer_id, status=order.status, total=total)
+    if order.status == "received":
+        tx.announce(OrderMail(store_id=order.store_id, order_id=order.id, event="placed"))
     return tx.commit_answering(order_answer(order, caller))
 
 

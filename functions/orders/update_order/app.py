@@ -1,7 +1,10 @@
 """PATCH /v1/orders/{id}: change an order's lines, addresses and methods until it is confirmed."""
 
+from functools import partial
+
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.orders import OrderChange, edit
+from tradepost.domain.overrides import limits_of
 from tradepost.domain.people import Permission
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.orders import OrderAnswer, deed, find_products, order_answer, product_keys
@@ -14,17 +17,30 @@ app = make_app()
 
 
 def _reads(ask: Ask) -> list[Key]:
-    named = order_keys(ask.store, ask.path["order_id"])
+    order_id = ask.path["order_id"]
     try:
         change = OrderChange.model_validate_json(ask.body)
     except ValueError:
-        return named
-    return [*named, checkout_options_key(ask.store), *product_keys(ask.store, change.lines or ())]
+        return order_keys(ask.store, order_id)
+    return _keys(ask.store, order_id, change)
+
+
+def _keys(store_id: str, order_id: str, change: OrderChange) -> list[Key]:
+    products = product_keys(store_id, change.lines or ())
+    return [*order_keys(store_id, order_id), checkout_options_key(store_id), *products]
 
 
 @app.patch("/v1/orders/<order_id>", allow=Permission.UPDATE_ORDERS, reads=_reads)
 def update_order(order_id: str, change: OrderChange, caller: Caller) -> OrderAnswer:
-    """Change an order that is not confirmed yet; its totals follow. What is not sent stays as it is."""
+    """Change an order that is not confirmed yet; its totals follow. What is not sent stays as it is.
+
+    Where a sales rep goes beyond its limits with a price that the order did not have before, the order waits for approval.
+    """
+    return caller.decided(partial(_updated, order_id, change, caller))
+
+
+def _updated(order_id: str, change: OrderChange, caller: Caller) -> OrderAnswer:
+    caller.reader.fetch(_keys(caller.store.id, order_id, change))
     before = caller.match(get_order(caller.reader, caller.scope, order_id))
     customer = get_customer(caller.reader, caller.scope, before.customer_id)
     nulls = [Fault(f"/{name}", "must not be null") for name in sorted(change.model_fields_set) if getattr(change, name) is None]
@@ -38,12 +54,13 @@ def update_order(order_id: str, change: OrderChange, caller: Caller) -> OrderAns
         customer=customer,
         products=find_products(caller.reader, caller.store.id, change.lines or ()),
         options=find_checkout_options(caller.reader, caller.store.id),
+        limits=limits_of(caller.member, caller.store),
         by=deed(tx),
     )
     if order == before:
         return order_answer(before, caller)
     order = save_order(tx, order, customer, before=before, time_zone=caller.store.time_zone)
-    tx.audit("order:updated", order.id, fields=list(order.history[-1].changed), total=order.total.amount)
+    tx.audit("order:updated", order.id, fields=list(order.history[-1].changed), status=order.status, total=order.total.amount)
     return tx.commit_answering(order_answer(order, caller))
 
 

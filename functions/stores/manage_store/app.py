@@ -4,12 +4,14 @@ from typing import ClassVar
 
 from pydantic import StrictBool
 
+from tradepost.domain.errors import ConflictError
 from tradepost.domain.people import Permission
 from tradepost.domain.standards import TimeZone
 from tradepost.domain.stores import Branding, Days, GuestAccess, Hostname, OverrideLimits, change_settings
 from tradepost.domain.values import Change, Reference, Text
-from tradepost.http.answers import StoreSettings, store_settings
+from tradepost.http.answers import StoreBrief, StoreSettings, store_brief, store_settings
 from tradepost.http.app import Caller, make_app
+from tradepost.table.statistics import has_figures
 from tradepost.table.stores import save_settings
 
 app = make_app()
@@ -32,20 +34,24 @@ class StoreChange(Change):
     invitation_days: Days | None = None
     offer_days: Days | None = None
     override_limits: OverrideLimits | None = None
+    acting_needs_consent: StrictBool | None = None
     domain: Hostname | None = None
 
 
 @app.get("/v1/store", allow=Permission.READ_STORE)
-def show_store(caller: Caller) -> StoreSettings:
-    """Show the store with all its settings."""
-    return store_settings(caller.store)
+def show_store(caller: Caller) -> StoreSettings | StoreBrief:
+    """Show the store: to its owner with all its settings, to a sales rep as everybody in it may see it."""
+    return store_settings(caller.store) if caller.is_owner else store_brief(caller.store)
 
 
 @app.patch("/v1/store", allow=Permission.MANAGE_STORE)
 def update_store(change: StoreChange, caller: Caller) -> StoreSettings:
-    """Change settings of the store. Slug and currency stay for good."""
+    """Change settings of the store. Slug and currency stay for good, the time zone as soon as there are orders."""
     before = caller.match(caller.store)
     changed = change_settings(before, change.given)
+    if changed.time_zone != before.time_zone and has_figures(before.id):
+        refusal = "Orders are counted by the days of the time zone, which therefore stays."
+        raise ConflictError("time_zone_in_use", refusal, pointer="/time_zone")
     tx = caller.transaction()
     store = save_settings(tx, changed, before=before)
     tx.audit("store:updated", store.id, fields=sorted(change.given))

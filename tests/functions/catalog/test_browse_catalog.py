@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.client import Client
 from tests.support.ordering import send_event
+from tests.support.reps import allocate, hire
 from tests.support.table import counted_calls, stored
 from tests.support.world import Shop, euros, open_shop
 
@@ -78,6 +79,57 @@ def test_to_a_buyer_what_is_not_on_sale_does_not_exist(catalog: Shop) -> None:
     assert numbers(buyer.get("/v1/products", q="lamp").json) == []
     refused = buyer.get("/v1/products", active="false")
     assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "?active")
+
+
+def test_a_sales_rep_sees_what_is_on_sale_with_all_prices(catalog: Shop, export_tier: str) -> None:
+    rep = hire(catalog).client
+    page = rep.get("/v1/products").json
+    assert numbers(page) == ["CHAIR-1", "TABLE-1"]
+    assert page["items"][0] == catalog.owner.get("/v1/products/chair-1").json
+    assert page["items"][0]["prices"] == {catalog.tier_id: euros(1000), export_tier: euros(500)}
+    assert rep.get("/v1/products/table-1").json["prices"][export_tier] == euros(500)
+    assert numbers(rep.get("/v1/products", q="lamp").json) == []
+    assert rep.get("/v1/products/lamp-1").status == 404
+    assert rep.get("/v1/products", active="false").status == 422
+
+
+def test_a_sales_rep_sees_the_price_of_a_customer_of_its_own_and_of_no_other(catalog: Shop, export_tier: str) -> None:
+    rep, own = hire(catalog), catalog.add_customer(price_tier_id=export_tier)
+    other = catalog.add_customer("Green Gate", "gil@greengate.test")
+    allocate(catalog, own, rep)
+    page = rep.client.get("/v1/products", customer_id=own["id"]).json
+    assert [(each["number"], each["price"], "prices" in each) for each in page["items"]] == [
+        ("CHAIR-1", euros(500), False),
+        ("TABLE-1", euros(500), False),
+    ]
+    assert numbers(rep.client.get("/v1/products", customer_id=own["id"], q="table").json) == ["TABLE-1"]
+    chair = rep.client.get("/v1/products/chair-1", customer_id=own["id"])
+    assert (chair.json, chair.headers["etag"]) == (page["items"][0], '"1-500"')
+    for path in ("/v1/products", "/v1/products/chair-1"):
+        refused = rep.client.get(path, customer_id=other["id"])
+        missing = rep.client.get(path, customer_id="nobody")
+        assert (refused.status, refused.text) == (404, missing.text)
+    first = rep.client.get("/v1/products", customer_id=own["id"], limit="1").json["next_cursor"]
+    assert rep.client.get("/v1/products", cursor=first).code == "invalid_cursor"
+    with counted_calls() as calls:
+        rep.client.get("/v1/products", customer_id=own["id"])
+        rep.client.get("/v1/products/chair-1", customer_id=own["id"])
+    assert calls == ["BatchGetItem", "Query", "BatchGetItem"]
+
+
+def test_the_price_of_a_customer_is_for_the_owner_too_and_not_for_other_buyers_or_guests(catalog: Shop) -> None:
+    customer = catalog.add_customer()
+    buyer = catalog.join(customer)
+    other = catalog.join(catalog.add_customer("Green Gate", "gil@greengate.test"))
+    guest = let_guests_in(catalog, catalog.tier_id)
+    path, asked = "/v1/products/chair-1", {"customer_id": customer["id"]}
+    for client in (catalog.owner, buyer):
+        assert client.get(path, **asked).json["price"] == euros(1000)
+        assert client.get("/v1/products", **asked).status == 200
+    for client, store in ((other, {}), (guest, {"store": "acme"})):
+        for each in (path, "/v1/products"):
+            assert (client.get(each, **asked, **store).status, client.get(each, **asked, **store).code) == (404, "not_found")
+    assert numbers(catalog.owner.get("/v1/products", **asked).json) == ["CHAIR-1", "LAMP-1", "TABLE-1"]
 
 
 def test_a_customers_own_tier_goes_before_its_groups(catalog: Shop, export_tier: str) -> None:

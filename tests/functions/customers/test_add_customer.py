@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pynamodb.expressions.operand import Path
 
 from tests.conftest import Clock
 from tests.support.client import Client
@@ -10,11 +11,13 @@ from tests.support.faults import meanwhile
 from tests.support.functions import Reply
 from tests.support.mail import announced, deliver
 from tests.support.ordering import send_event
-from tests.support.table import stored
+from tests.support.reps import hire, invite_rep
+from tests.support.table import counted_calls, stored
 from tests.support.world import ADDRESS, PASSWORD, Shop, open_shop
 from tradepost.aws.links import invitation_link
 from tradepost.domain.companies import INVITED_BY_NAME
 from tradepost.domain.invitations import Invitation
+from tradepost.table.people import member_key
 from tradepost.table.records import Record
 from tradepost.table.shapes import LIMIT
 
@@ -322,3 +325,60 @@ def test_companies_are_not_invited_without_end(shop: Shop, rival: Shop, time: Cl
     assert stored() == before
     # And add more without mailing them
     assert add_by_name(shop, "green gate", send_invitation=False).status == 201
+
+
+def added(client: Client, shop: Shop, **fields: Any) -> Reply:
+    """Add a customer as somebody."""
+    return client.post("/v1/customers", {"name": "Blue Door", "group_id": shop.group_id, **fields})
+
+
+def test_a_sales_rep_looks_after_whom_it_adds_and_sees_it_at_once(shop: Shop) -> None:
+    rhea, otto, sven = hire(shop, "Rhea"), hire(shop, "Otto"), hire(shop, "Sven", access="all")
+    reply = added(rhea.client, shop, email="buyer@bluedoor.test", send_invitation=True)
+    assert (reply.status, reply.json["account_manager_id"], reply.json["further_sales_rep_ids"]) == (201, rhea.id, [])
+    assert reply.json["invitation"]["state"] == "pending"
+    assert reply.json["id"] in [message.get("customer_id") for message in announced()]
+    assert added(sven.client, shop, name="Green Gate", account_manager_id=sven.id).json["account_manager_id"] == sven.id
+    seen = {rep.id: [each["name"] for each in rep.client.get("/v1/customers").json["items"]] for rep in (rhea, otto, sven)}
+    assert seen == {rhea.id: ["Blue Door"], otto.id: [], sven.id: ["Blue Door", "Green Gate"]}
+    (change, _) = sorted(stored("allocation_change"), key=lambda each: each["after"]["account_manager_id"] != rhea.id)
+    assert (change["actor"]["id"], change["before"]["account_manager_id"]) == (rhea.id, None)
+
+
+def test_a_sales_rep_gives_its_customers_to_nobody_else(shop: Shop) -> None:
+    rhea, otto = hire(shop, "Rhea"), hire(shop, "Otto")
+    before = stored()
+    for fields in (
+        {"account_manager_id": otto.id},
+        {"account_manager_id": rhea.id, "further_sales_rep_ids": [otto.id]},
+        {"further_sales_rep_ids": [rhea.id]},
+        {"account_manager_id": "nothing"},
+    ):
+        reply = added(rhea.client, shop, **fields)
+        assert (reply.status, reply.code) == (403, "field_not_yours"), fields
+    assert stored() == before
+
+
+def test_the_owner_picks_who_looks_after_a_new_customer(shop: Shop) -> None:
+    rhea, otto, gone = hire(shop, "Rhea"), hire(shop, "Otto"), hire(shop, "Gus")
+    with counted_calls() as calls:
+        reply = added(shop.owner, shop, account_manager_id=rhea.id, further_sales_rep_ids=[otto.id])
+    assert (reply.status, calls) == (201, ["BatchGetItem", "TransactWriteItems"])
+    assert (reply.json["account_manager_id"], reply.json["further_sales_rep_ids"]) == (rhea.id, [otto.id])
+    assert len(otto.client.get("/v1/customers").json["items"]) == 1
+    invited = invite_rep(shop, "Iris")
+    Record(*member_key(gone.id, "acme")).update([Path("data.status").set("inactive")])
+    before = stored()
+    for manager, status, code in (
+        (invited["id"], 409, "rep_not_accepted"),
+        (gone.id, 409, "rep_inactive"),
+        ("nothing", 422, "unknown_sales_rep"),
+    ):
+        refused = added(shop.owner, shop, account_manager_id=manager)
+        pointer = refused.json["pointer"] if status == 409 else refused.json["errors"][0]["pointer"]
+        assert (refused.status, refused.code, pointer) == (status, code, "/account_manager_id")
+    away = [Path("data.status").set("inactive")]
+    with meanwhile("TransactWriteItems", lambda: Record(*member_key(rhea.id, "acme")).update(away)):
+        late = added(shop.owner, shop, account_manager_id=rhea.id)
+    assert (late.status, late.code) == (409, "rep_inactive")
+    assert [each for each in stored() if each["entity"] != "member"] == [each for each in before if each["entity"] != "member"]

@@ -1,5 +1,6 @@
 """Customers: the list by name, the search, and a buyer's view of its own company."""
 
+import random
 from typing import Any
 
 import pytest
@@ -7,11 +8,16 @@ import pytest
 from tests.conftest import Clock
 from tests.support.client import Client
 from tests.support.ordering import send_event
+from tests.support.reps import Rep, allocate, hire
+from tests.support.table import counted_calls
 from tests.support.world import ADDRESS, Shop, open_shop
 from tradepost.domain.clock import now
 from tradepost.domain.customers import Customer
 from tradepost.domain.people import SYSTEM
-from tradepost.table.customers import save_customer
+from tradepost.table.customers import customer_key, save_customer
+from tradepost.table.listing import words_of
+from tradepost.table.records import Record
+from tradepost.table.shapes import ALLOCATION, CUSTOMER
 from tradepost.table.transaction import Transaction
 
 
@@ -164,3 +170,148 @@ def test_another_stores_customers_are_in_no_list_and_no_search(shop: Shop) -> No
     rival = open_shop(shop.owner.as_(None), "rival").owner
     assert names(rival, status="all") == []
     assert names(rival, q="blue") == []
+
+
+def stock(shop: Shop, count: int, *reps: Rep, first: int = 0, **fields: Any) -> None:
+    """Put many customers straight into the table, allocated to sales reps; half of them named Blue, half of them Green."""
+    with Record.batch_write() as batch:
+        for index in range(first, first + count):
+            customer = Customer(
+                id=f"s{index}",
+                store_id=shop.slug,
+                number=f"S-{index}",
+                name=f"{('Blue', 'Green')[index % 2]} {index:04}",
+                group_id=shop.group_id,
+                account_manager_id=reps[0].id if reps else None,
+                further_sales_rep_ids=tuple(rep.id for rep in reps[1:]),
+                created_at=now(),
+                version=1,
+                **fields,
+            )
+            names = {"store": shop.slug, "customer": customer.id, "name": customer.sort_name}
+            batch.save(Record.of(customer_key(shop.slug, customer.id), customer, index1=CUSTOMER.index1(**names)))
+            for rep in reps:
+                words = f" {' '.join(sorted(words_of(customer.number, customer.name)))} "
+                batch.save(Record(*ALLOCATION.key(rep=rep.id, **names), entity=ALLOCATION.entity, words=words))
+
+
+def test_a_sales_rep_lists_and_finds_the_customers_it_looks_after_by_name(shop: Shop) -> None:
+    rhea, otto = hire(shop, "Rhea"), hire(shop, "Otto")
+    for index, (name, city) in enumerate((("Zoe's Zoo", "Kiel"), ("Blue Door", "Kiel"), ("Green Gate", "Bonn"))):
+        customer = shop.add_customer(name, f"buyer{index}@doors.test", addresses=[{**ADDRESS, "city": city}])
+        allocate(shop, customer, rhea if index < 2 else otto)
+    shop.add_customer("Blue Lagoon", "kiel@lagoon.test")
+    assert names(rhea.client) == ["Blue Door", "Zoe's Zoo"]
+    assert names(rhea.client, limit="1") == ["Blue Door", "Zoe's Zoo"]
+    number = rhea.client.get("/v1/customers").json["items"][0]["number"]
+    for words, expected in {
+        "kiel": ["Blue Door", "Zoe's Zoo"],
+        "blu": ["Blue Door"],
+        "zoo kie": ["Zoe's Zoo"],
+        "BUYER1@doors.test": ["Blue Door"],
+        "doors": ["Blue Door", "Zoe's Zoo"],
+        number.lower(): ["Blue Door"],
+        "green": [],
+        "lagoon": [],
+        "blue bonn": [],
+        "!": [],
+    }.items():
+        assert names(rhea.client, q=words) == expected, words
+    assert names(otto.client, q="bonn") == ["Green Gate"]
+
+
+def test_a_sales_reps_list_takes_the_filters_of_the_owners(shop: Shop) -> None:
+    rhea, otto = hire(shop, "Rhea"), hire(shop, "Otto")
+    active, inactive, private = (shop.add_customer(name, None) for name in ("Active", "Inactive", "Private"))
+    invited = shop.add_customer("Invited", "inv@doors.test", send_invitation=True)
+    for customer in (active, inactive, private, invited):
+        allocate(shop, customer, rhea, *([otto] if customer is active else []))
+    for customer, fields in ((inactive, {"active": False}), (private, {"kind": "b2c"})):
+        etag = shop.owner.get(f"/v1/customers/{customer['id']}").json["etag"]
+        assert shop.owner.patch(f"/v1/customers/{customer['id']}", fields, etag=etag).status == 200
+    for query, expected in (
+        ({}, ["Active", "Invited", "Private"]),
+        ({"status": "inactive"}, ["Inactive"]),
+        ({"status": "all"}, ["Active", "Inactive", "Invited", "Private"]),
+        ({"kind": "b2c"}, ["Private"]),
+        ({"group_id": "nothing"}, []),
+        ({"invitation": "invited"}, ["Invited"]),
+        ({"has_email": "false", "q": "pri"}, ["Private"]),
+        ({"sales_rep_id": otto.id}, ["Active"]),
+        ({"sales_rep_id": "none"}, []),
+    ):
+        assert names(rhea.client, **query) == expected, query
+
+
+def test_whoever_sees_the_store_asks_for_the_customers_of_one_sales_rep_or_of_none(shop: Shop) -> None:
+    rhea, otto = hire(shop, "Rhea"), hire(shop, "Otto")
+    everywhere = (hire(shop, "Sven", access="all"), hire(shop, "Vera", supervisor=True))
+    blue, green, red = (shop.add_customer(name, None) for name in ("Blue", "Green", "Red"))
+    shop.add_customer("Yellow", None)
+    allocate(shop, blue, rhea)
+    allocate(shop, green, otto, rhea)
+    allocate(shop, red, None, otto)
+    for client in (shop.owner, *(rep.client for rep in everywhere)):
+        assert names(client, sales_rep_id=rhea.id) == ["Blue", "Green"]
+        assert names(client, sales_rep_id=rhea.id, q="gre") == ["Green"]
+        assert names(client, sales_rep_id=otto.id) == ["Green", "Red"]
+        assert names(client, sales_rep_id="none") == ["Yellow"]
+        assert names(client, sales_rep_id="none", q="yel") == ["Yellow"]
+        assert names(client, sales_rep_id="none", q="red") == []
+        assert names(client, sales_rep_id="nothing") == []
+    etag = shop.owner.get(f"/v1/customers/{blue['id']}").json["etag"]
+    assert shop.owner.patch(f"/v1/customers/{blue['id']}", {"active": False}, etag=etag).status == 200
+    for status in ("all", "inactive"):
+        assert "Blue" in names(shop.owner, status=status, sales_rep_id=rhea.id)
+        assert "Blue" in names(rhea.client, status=status)
+        for rep in everywhere:
+            assert "Blue" not in names(rep.client, status=status) + names(rep.client, status=status, sales_rep_id=rhea.id)
+            assert "Blue" not in names(rep.client, status=status, q="blue")
+
+
+def test_pages_stay_whole_while_customers_come_and_go(shop: Shop) -> None:
+    rhea, otto = hire(shop, "Rhea"), hire(shop, "Otto")
+    stock(shop, 40, rhea)
+    stock(shop, 10, otto, first=40)
+    draw = random.Random(7)
+    stayed, left, others = {f"s{index}" for index in range(40)}, set[str](), {f"s{index}" for index in range(40, 50)}
+    found: list[str] = []
+    page = rhea.client.get("/v1/customers", limit="7").json
+    while True:
+        ids = [each["id"] for each in page["items"]]
+        assert not left & set(ids)
+        found += ids
+        if page["next_cursor"] is None:
+            break
+        going, coming = draw.choice(sorted(stayed)), draw.choice(sorted(others))
+        rows = [{"customer_id": going, "sales_rep_id": otto.id}, {"customer_id": coming, "sales_rep_id": rhea.id}]
+        assert shop.owner.post("/v1/allocations", {"assignments": rows}).json["allocated"] == 2
+        stayed.remove(going)
+        others.remove(coming)
+        left |= {going}
+        page = rhea.client.get("/v1/customers", limit="7", cursor=page["next_cursor"]).json
+    assert len(found) == len(set(found))
+    assert stayed <= set(found)
+
+
+def test_a_cursor_of_one_sales_rep_serves_no_other(shop: Shop) -> None:
+    rhea, otto = hire(shop, "Rhea"), hire(shop, "Otto")
+    stock(shop, 5, rhea, otto)
+    cursor = rhea.client.get("/v1/customers", limit="2").json["next_cursor"]
+    for client, query in ((otto.client, {}), (shop.owner, {}), (shop.owner, {"sales_rep_id": rhea.id})):
+        reply = client.get("/v1/customers", limit="2", cursor=cursor, **query)
+        assert (reply.status, reply.code) == (400, "invalid_cursor")
+
+
+def test_a_page_costs_the_same_for_ten_customers_and_for_a_thousand(shop: Shop) -> None:
+    few, many = hire(shop, "Rhea"), hire(shop, "Otto")
+    stock(shop, 10, few)
+    stock(shop, 1000, many, first=10)
+    for query in ({"limit": "5"}, {"limit": "50"}, {"q": "blue"}, {"status": "inactive"}, {"q": "nothing"}):
+        for rep in (few, many):
+            with counted_calls() as calls:
+                assert rep.client.get("/v1/customers", **query).status == 200
+            most = ["BatchGetItem", "Query"] if "nothing" in query.values() else ["BatchGetItem", "Query", "BatchGetItem"]
+            assert calls == most, query
+    assert len(names(many.client, limit="100")) == 1000
+    assert names(many.client, limit="100", q="green 0999") == ["Green 0999"]

@@ -11,6 +11,7 @@ from tests.support.faults import meanwhile
 from tests.support.functions import Reply, load_function
 from tests.support.mail import announced, deliver
 from tests.support.ordering import send_event
+from tests.support.reps import allocate, hire
 from tests.support.table import everything, stored
 from tests.support.world import PASSWORD, Shop, open_shop
 from tradepost.domain.invitations import INVITED_BY_CUSTOMER
@@ -632,3 +633,47 @@ def test_a_buyer_that_is_no_administrator_may_not_look_nor_change_anything(shop:
     ]
     assert [(reply.status, reply.code) for reply in replies] == [(403, "forbidden")] * 6
     assert stored() == before
+
+
+def test_a_sales_rep_looks_after_the_employees_of_its_customers_as_the_owner_does(shop: Shop) -> None:
+    own, other = shop.add_customer(), shop.add_customer("Green Gate", "gil@greengate.test")
+    rhea, sven = hire(shop, "Rhea"), hire(shop, "Sven", access="all")
+    allocate(shop, own, rhea)
+    employee = add(rhea.client, own, send_invitation=True)
+    assert (employee["status"], employee["invitation"]["state"], deliver()[-1].to) == ("pending", "pending", UMA["email"])
+    shown = shop.owner.get(employees(own)).json["items"]
+    assert rhea.client.get(employees(own)).json["items"] == sven.client.get(employees(own)).json["items"] == shown
+    again = rhea.client.post(f"{employees(own, employee)}/invitation")
+    assert (again.status, "/i/" in again.json["link"]) == (200, True)
+    assert change(rhea.client, employee, phone="+49 40 1").json["phone"] == "+49 40 1"
+    invited_by = {line["actor"]["id"] for line in stored("audit") if line["action"].startswith("employee:")}
+    assert invited_by == {rhea.id}
+    elsewhere = add(shop.owner, other, email="ugo@greengate.test")
+    before = stored()
+    for method, suffix, body in (
+        ("GET", "", None),
+        ("POST", "", {**UMA, "email": "eve@greengate.test"}),
+        ("GET", f"/{elsewhere['id']}", None),
+        ("PATCH", f"/{elsewhere['id']}", {"name": "Eve"}),
+        ("DELETE", f"/{elsewhere['id']}", None),
+        ("POST", f"/{elsewhere['id']}/invitation", None),
+    ):
+        headers = {"If-Match": '"1"', "Idempotency-Key": f"{method}{suffix}"}
+        replies = [
+            rhea.client.send(method, f"/v1/customers/{customer_id}/employees{suffix}", body, headers=headers)
+            for customer_id in (other["id"], "nothing")
+        ]
+        assert (replies[0].status, replies[0].text) == (404, replies[1].text), method
+    assert stored() == before
+    etag = rhea.client.get(employees(own, employee)).json["etag"]
+    assert rhea.client.delete(employees(own, employee), etag=etag).status == 204
+
+
+def test_a_sales_rep_with_access_to_all_sees_no_employees_of_a_customer_that_is_not_active(shop: Shop) -> None:
+    own, rhea, sven = shop.add_customer(), hire(shop, "Rhea"), hire(shop, "Sven", access="all", supervisor=True)
+    allocate(shop, own, rhea)
+    etag = shop.owner.get(f"/v1/customers/{own['id']}").json["etag"]
+    assert shop.owner.patch(f"/v1/customers/{own['id']}", {"active": False}, etag=etag).status == 200
+    assert (rhea.client.get(employees(own)).status, sven.client.get(employees(own)).status) == (200, 404)
+    reply = rhea.client.post(employees(own), UMA)
+    assert (reply.status, reply.code) == (409, "inactive")

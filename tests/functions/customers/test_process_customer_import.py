@@ -15,6 +15,7 @@ from tests.support.customer_imports import HEADER, begun, consume, doors, handed
 from tests.support.faults import failing, meanwhile, refusal
 from tests.support.functions import ROOT, run
 from tests.support.mail import deliver, waiting_on
+from tests.support.reps import hire, invite_rep
 from tests.support.table import counted_calls, everything, stored
 from tests.support.world import Shop
 from tradepost.domain.customer_import import LEASE
@@ -75,6 +76,40 @@ def test_a_customer_has_everything_that_its_row_says(shop: Shop) -> None:
     assert [row["customer_id"] for row in rows] == [customer["id"]]
     [mail] = deliver()
     assert mail.to == "Ida@bluedoor.test"
+
+
+def test_customers_come_to_the_account_managers_that_their_rows_name(shop: Shop) -> None:
+    rhea, otto = hire(shop, "Rhea"), hire(shop, "Otto")
+    invite_rep(shop, "Iris")
+    cells = ("RHEA", "otto@reps.test", "", "Iris", "nobody@reps.test")
+    rows = [(f"Door {number}", f"P{number}", f"p{number}@doors.test", cell) for number, cell in enumerate(cells)]
+    import_id = imports.uploaded(shop, sheet(rows, (*HEADER, "Account Manager")))
+    assert [(each["row"], each["reason"], each["field"]) for each in one(shop, import_id)["mistakes"]] == [
+        (5, "account_manager_not_active", "account_manager"),
+        (6, "unknown_account_manager", "account_manager"),
+    ]
+    assert shop.owner.post(f"/v1/customer-imports/{import_id}/approve").status == 200
+    imports.relay()
+    work()
+    managers = {customer["name"]: customer["account_manager_id"] for customer in stored("customer")}
+    assert managers == {"Door 0": rhea.id, "Door 1": otto.id, "Door 2": None}
+    assert [each["name"] for each in rhea.client.get("/v1/customers").json["items"]] == ["Door 0"]
+    assert len(stored("allocation_change")) == 2
+
+
+def test_a_sales_rep_who_is_gone_by_the_time_of_approval_fails_its_rows_alone(shop: Shop) -> None:
+    rhea, otto = hire(shop, "Rhea"), hire(shop, "Otto")
+    rows = [(f"Door {number}", f"P{number}", f"p{number}@doors.test", ("rhea", "otto")[number % 2]) for number in range(6)]
+    import_id = imports.approved(shop, sheet(rows, (*HEADER, "account_manager")))
+    etag = shop.owner.get(f"/v1/sales-reps/{rhea.id}").json["etag"]
+    assert shop.owner.patch(f"/v1/sales-reps/{rhea.id}", {"active": False}, etag=etag).status == 200
+    work()
+    shown = one(shop, import_id)
+    assert (shown["status"], shown["created"], shown["failed"]) == ("done", 3, 3)
+    assert {(each["reason"], each["field"]) for each in shown["failures"]} == {
+        ("account_manager_not_active", "account_manager")
+    }
+    assert {customer["account_manager_id"] for customer in stored("customer")} == {otto.id}
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from tests.support.client import Client
 from tests.support.faults import meanwhile
 from tests.support.functions import Reply
 from tests.support.mail import deliver
-from tests.support.ordering import send_event
-from tests.support.table import stored
+from tests.support.ordering import open_market, send_event
+from tests.support.reps import allocate, hire
+from tests.support.table import counted_calls, stored
 from tests.support.world import ADDRESS, PASSWORD, Shop, open_shop
 
 
@@ -169,3 +170,76 @@ def test_the_address_of_one_who_accepted_is_not_removed_before_access_is_revoked
     assert stored() == before
     shop.owner.post("/v1/invitations/revoke", {"customer_ids": [customer["id"]]})
     assert shop.owner.patch(path, {"email": None}, etag=shop.owner.get(path).json["etag"]).json["email"] is None
+
+
+OWNERS = {"kind": "b2c", "active": False, "price_tier_id": None, "allows_acting": True}
+
+
+def test_a_sales_rep_changes_what_is_its_to_change_and_nothing_else(shop: Shop) -> None:
+    own, other = shop.add_customer(), shop.add_customer("Green Gate", None)
+    rhea, sven = hire(shop, "Rhea"), hire(shop, "Sven", access="all", supervisor=True)
+    allocate(shop, own, rhea)
+    group = shop.owner.post("/v1/customer-groups", {"name": "Importers", "price_tier_id": shop.tier_id}).json["id"]
+    for fields in (
+        {"name": "Blue Door Ltd"},
+        {"contact_name": "Ida"},
+        {"email": "office@bluedoor.test"},
+        {"addresses": [{**ADDRESS, "city": "Kiel"}]},
+        {"group_id": group},
+    ):
+        assert change(rhea.client, own, **fields).status == 200, fields
+    before = stored()
+    for name, value in OWNERS.items():
+        for client in (rhea.client, sven.client):
+            reply = change(client, own, **{name: value}, contact_name="Eve")
+            assert (reply.status, reply.code, name in reply.json["detail"]) == (403, "field_not_yours", True), name
+    reply = change(rhea.client, own, account_manager_id=None)
+    assert (reply.status, reply.json["errors"][0]["pointer"]) == (422, "/account_manager_id")
+    hidden = rhea.client.patch(f"/v1/customers/{other['id']}", {"name": "Mine"}, etag='"1"')
+    assert (hidden.status, hidden.text) == (404, rhea.client.patch("/v1/customers/nothing", {"name": "Mine"}, etag='"1"').text)
+    assert stored() == before
+    assert [each["name"] for each in rhea.client.get("/v1/customers", q="kiel ltd").json["items"]] == ["Blue Door Ltd"]
+
+
+def test_only_the_customers_administrators_consent_to_being_acted_for(shop: Shop) -> None:
+    own = shop.add_customer()
+    administrator, rhea = shop.join(own), hire(shop)
+    allocate(shop, own, rhea)
+    assert administrator.get(f"/v1/customers/{own['id']}").json["allows_acting"] is False
+    agreed = change(administrator, own, allows_acting=True)
+    assert (agreed.status, agreed.json["allows_acting"]) == (200, True)
+    assert change(administrator, own, allows_acting=None).json["errors"][0]["pointer"] == "/allows_acting"
+    me = administrator.get("/v1/me").json["id"]
+    act = {"customer_id": own["id"], "employee_id": me, "reason": "Asked by telephone", "minutes": 30}
+    acting = shop.owner.as_(rhea.client.post("/v1/acting-sessions", act).json["token"])
+    colleague = joined(shop, own, role="buyer")
+    for client in (shop.owner, rhea.client, acting, colleague):
+        reply = change(client, own, allows_acting=False)
+        assert (reply.status, reply.code) == (403, "field_not_yours")
+    assert change(acting, own, contact_name="Ida").status == 200
+    assert change(administrator, own, allows_acting=False).json["allows_acting"] is False
+
+
+def joined(shop: Shop, customer: dict[str, Any], *, role: str) -> Client:
+    """Let a colleague join a customer."""
+    body = {"name": "Uma", "email": "uma@bluedoor.test", "role": role, "send_invitation": True}
+    employee = shop.owner.post(f"/v1/customers/{customer['id']}/employees", body).json
+    link = shop.owner.get(f"/v1/invitations/{employee['invitation']['id']}").json["link"].rpartition("/i/")[2]
+    reply = shop.owner.as_(None).post(f"/v1/invitation-links/{link}/acceptance", {"name": "Uma", "password": PASSWORD})
+    return shop.owner.as_(reply.json["token"])
+
+
+def test_the_figures_follow_a_customer_that_is_made_inactive_even_if_it_orders_just_then(shop: Shop) -> None:
+    market, sven = open_market(shop), hire(shop, "Sven", access="all")
+    market.place()
+
+    def seen(client: Client) -> int:
+        return int(client.get("/v1/statistics").json["revenue"]["amount"])
+
+    assert seen(sven.client) == seen(shop.owner) > 0
+    with meanwhile("TransactWriteItems", market.place), counted_calls() as calls:
+        assert change(shop.owner, market.customer, active=False).status == 200
+    assert calls.count("Query") == 2
+    assert (seen(sven.client), seen(shop.owner)) == (0, sum(each["total"]["amount"] for each in stored("order")))
+    assert change(shop.owner, market.customer, active=True).status == 200
+    assert seen(sven.client) == seen(shop.owner)

@@ -9,6 +9,7 @@ from tests.support.client import Client
 from tests.support.functions import Reply
 from tests.support.mail import deliver
 from tests.support.ordering import send_event
+from tests.support.reps import hire
 from tests.support.table import counted_calls, everything, stored
 from tests.support.world import PASSWORD, Shop, open_shop
 
@@ -104,14 +105,27 @@ def test_whoever_buys_for_several_customers_of_a_store_says_for_which(shop: Shop
     assert shop.owner.as_(buyer.json["token"]).get("/v1/me").json["customer_id"] == green["id"]
 
 
-def test_a_store_that_is_switched_off_lets_its_owner_in_and_nobody_else(shop: Shop) -> None:
-    buyer = shop.join(shop.add_customer())
+def test_whoever_is_on_the_staff_and_buys_there_too_enters_as_the_staff_unless_it_names_the_customer(shop: Shop) -> None:
+    customer = shop.add_customer("Blue Door", "rhea@reps.test")
+    shop.join(customer, name="Rhea")
+    rep = hire(shop)
+    assert log_in(shop, rep.email).json["member"]["id"] == rep.id
+    assert log_in(shop, rep.email, customer_id=customer["id"]).json["member"]["role"] == "buyer"
+    # Sent away as a sales rep, it still buys
+    etag = shop.owner.get(f"/v1/sales-reps/{rep.id}").json["etag"]
+    assert shop.owner.patch(f"/v1/sales-reps/{rep.id}", {"active": False}, etag=etag).status == 200
+    assert log_in(shop, rep.email).json["member"]["role"] == "buyer"
+
+
+def test_a_store_that_is_switched_off_lets_its_staff_in_and_nobody_else(shop: Shop) -> None:
+    buyer, rep = shop.join(shop.add_customer()), hire(shop)
     etag = shop.owner.get("/v1/store").json["etag"]
     assert shop.owner.patch("/v1/store", {"active": False}, etag=etag).status == 200
     for reply in (buyer.get("/v1/me"), log_in(shop, "buyer@bluedoor.test")):
         assert (reply.status, reply.code) == (503, "store_inactive")
-    assert log_in(shop, "ola@acme.test").status == 201
-    assert shop.owner.get("/v1/me").status == 200
+    for client, email in ((shop.owner, "ola@acme.test"), (rep.client, rep.email)):
+        assert log_in(shop, email).status == 201
+        assert client.get("/v1/me").status == 200
 
 
 def test_the_buyer_of_an_inactive_customer_is_out_at_once_and_cannot_come_back(shop: Shop) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.support.ordering import send_event
+from tests.support.reps import hire
 from tests.support.table import stored
-from tests.support.world import Shop, open_shop
+from tests.support.world import PASSWORD, Shop, open_shop
 
 
 def test_an_owner_and_a_buyer_see_who_they_are_and_what_they_may(shop: Shop) -> None:
@@ -38,6 +39,31 @@ def test_null_takes_back_a_telephone_number_and_a_landing_page(shop: Shop) -> No
     shop.owner.patch("/v1/me", {"phone": "1", "landing": "orders"}, etag='"1"')
     reply = shop.owner.patch("/v1/me", {"phone": None, "landing": None}, etag='"2"')
     assert (reply.json["phone"], reply.json["landing_override"], reply.json["landing"]) == (None, None, "dashboard")
+
+
+def test_a_rep_lands_where_the_store_says_unless_it_says_otherwise(shop: Shop) -> None:
+    etag = shop.owner.get("/v1/store").json["etag"]
+    assert shop.owner.patch("/v1/store", {"default_landing": "customers"}, etag=etag).status == 200
+    rhea = hire(shop)
+    assert rhea.client.get("/v1/me").json["landing"] == "customers"
+    body = {"email": rhea.email, "password": PASSWORD, "store": "acme"}
+    assert shop.owner.as_(None).post("/v1/sessions", body).json["landing"] == "customers"
+    etag = rhea.client.get("/v1/me").json["etag"]
+    changed = rhea.client.patch("/v1/me", {"landing": "statistics", "phone": "+49 40 99", "name": "Rhea Roth"}, etag=etag)
+    assert (changed.status, changed.json["landing"], changed.json["name"]) == (200, "statistics", "Rhea Roth")
+    assert shop.owner.as_(None).post("/v1/sessions", body).json["landing"] == "statistics"
+    assert shop.owner.get("/v1/me").json["landing"] == "customers"
+    (listed,) = shop.owner.get("/v1/sales-reps").json["items"]
+    assert (listed["name"], listed["phone"], listed["access"]) == ("Rhea Roth", "+49 40 99", "allocated")
+
+
+@pytest.mark.parametrize("change", [{"access": "all"}, {"supervisor": True}, {"override_limits": {"percent": 100}}])
+def test_a_rep_gives_itself_no_rights(shop: Shop, change: dict[str, Any]) -> None:
+    rhea = hire(shop)
+    before = stored()
+    reply = rhea.client.patch("/v1/me", change, etag=rhea.client.get("/v1/me").json["etag"])
+    assert (reply.status, [fault["pointer"] for fault in reply.json["errors"]]) == (422, [f"/{next(iter(change))}"])
+    assert stored() == before
 
 
 def test_a_change_needs_the_version_that_is_there(shop: Shop) -> None:

@@ -12,6 +12,7 @@ from tests.support.functions import Reply
 from tests.support.html import send_form
 from tests.support.mail import announced, consume, deliver, queued, verify_sender
 from tests.support.ordering import send_event
+from tests.support.reps import hire, invite_rep, reps_link
 from tests.support.table import everything, stored
 from tests.support.world import ADDRESS, PASSWORD, Shop, open_shop
 from tradepost.domain.ids import person_key
@@ -560,3 +561,189 @@ def test_somebody_new_who_accepts_in_two_stores_at_once_gets_one_account(shop: S
     assert (first[0].status, second.status) == (201, 201)
     assert Record.get(*ACCOUNT.key(person=person_key("buyer@bluedoor.test"))).version == 1
     assert [each["name"] for each in stored("company")] == ["Blue Door"]
+
+
+def rep_of(shop: Shop, rep: dict[str, Any]) -> dict[str, Any]:
+    """Return a sales rep as the owner sees it."""
+    return dict(shop.owner.get(f"/v1/sales-reps/{rep['id']}").json)
+
+
+def test_a_sales_rep_joins_the_store_and_no_customer(shop: Shop) -> None:
+    rep = invite_rep(shop, phone="+49 40 1", access="all", supervisor=True)
+    link = reps_link(shop, rep)
+    offer = Client().get(f"/v1/invitation-links/{link}").json
+    assert (offer["kind"], offer["company"], offer["address"]) == ("sales_rep", None, None)
+    assert (offer["email"], offer["account_exists"], offer["store"]["slug"]) == ("rhea@reps.test", False, "acme")
+    assert offer["prefilled"] == {
+        "entered_by": "Ola Nordmann",
+        "company": None,
+        "name": "Rhea",
+        "phone": "+49 40 1",
+        "address": None,
+    }
+    reply = accept(link, {"name": "Rhea Lund", "phone": "+49 40 2", "password": PASSWORD})
+    assert (reply.status, reply.json["member"]) == (201, {"id": rep["id"], "role": "rep", "name": "Rhea Lund"})
+    rhea = Client(reply.json["token"])
+    me = rhea.get("/v1/me").json
+    assert (me["phone"], me["customer_id"], me["employee_role"], me["access"]) == ("+49 40 2", None, None, "all")
+    shown = rep_of(shop, rep)
+    assert (shown["status"], shown["name"], shown["phone"]) == ("active", "Rhea Lund", "+49 40 2")
+    assert (shown["access"], shown["supervisor"], shown["invitation"]["state"]) == ("all", True, "accepted")
+    assert shown["joined_at"] == me["joined_at"] is not None
+    edits = shop.owner.get(f"/v1/invitations/{shown['invitation']['id']}").json["edits"]
+    assert [(edit["field"], edit["before"], edit["after"]) for edit in edits] == [
+        ("name", "Rhea", "Rhea Lund"),
+        ("phone", "+49 40 1", "+49 40 2"),
+    ]
+    assert stored("customer") == stored("company") == []
+    assert outcome(accept(link)) == (409, "already_accepted")
+    log_in = Client().post("/v1/sessions", {"email": "RHEA@reps.test", "password": PASSWORD})
+    assert log_in.json["member"]["id"] == rep["id"]
+
+
+def test_a_sales_rep_is_welcomed_by_mail(shop: Shop) -> None:
+    link = reps_link(shop, invite_rep(shop))
+    assert accept(link, {"password": PASSWORD}).status == 201
+    (mail,) = deliver()
+    assert (mail.to, mail.subject) == ("rhea@reps.test", "Welcome to Acme")
+    assert "Your access as a sales rep of" in mail.html
+
+
+def test_a_sales_rep_with_an_account_just_signs_in(shop: Shop) -> None:
+    rival = open_shop(shop.owner.as_(None), "rival")
+    ida = rival.join(rival.add_customer("Green Gate", "rhea@reps.test"))
+    rep = invite_rep(shop, email="RHEA@reps.test")
+    link = reps_link(shop, rep)
+    assert Client().get(f"/v1/invitation-links/{link}").json["account_exists"] is True
+    assert outcome(accept(link, {"password": "not the one she has"})) == (401, "invalid_credentials")
+    assert outcome(shop.owner.post(f"/v1/invitation-links/{link}/acceptance", {})) == (409, "wrong_account")
+    accounts = stored("account")
+    reply = ida.post(f"/v1/invitation-links/{link}/acceptance", {})
+    assert (reply.status, reply.json["member"]["id"], reply.json["member"]["role"]) == (201, rep["id"], "rep")
+    assert stored("account") == accounts
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/password"),
+        ({"password": "short"}, "/password"),
+        ({"password": PASSWORD, "name": " "}, "/name"),
+        ({"password": PASSWORD, "company": "Red Gate"}, "/company"),
+        ({"password": PASSWORD, "address": ADDRESS}, "/address"),
+        ({"password": PASSWORD, "access": "all"}, "/access"),
+        ({"password": PASSWORD, "supervisor": True}, "/supervisor"),
+    ],
+)
+def test_what_is_not_a_sales_reps_to_say_is_pointed_at_and_the_link_lives_on(
+    shop: Shop, body: dict[str, Any], pointer: str
+) -> None:
+    link = reps_link(shop, invite_rep(shop))
+    before = stored()
+    reply = accept(link, body)
+    assert (reply.status, [fault["pointer"] for fault in reply.json["errors"]]) == (422, [pointer])
+    assert stored() == before
+    assert accept(link, {"password": PASSWORD}).status == 201
+
+
+def test_every_dead_link_of_a_sales_rep_says_why(shop: Shop, time: Clock) -> None:
+    revoked, used, expired = (invite_rep(shop, name) for name in ("Rut", "Uma", "Eva"))
+    links = {rep["name"]: reps_link(shop, rep) for rep in (revoked, used, expired)}
+    assert shop.owner.post("/v1/invitations/revoke", {"invitation_ids": [revoked["invitation"]["id"]]}).json["revoked"] == 1
+    assert accept(links["Uma"], {"password": PASSWORD}).status == 201
+    time.advance(days=14)
+    told = {name: (Client().get(f"/v1/invitation-links/{link}").code, accept(link).code) for name, link in links.items()}
+    assert told == {
+        "Rut": ("invitation_revoked", "invitation_revoked"),
+        "Uma": ("invitation_used", "already_accepted"),
+        "Eva": ("invitation_expired", "invitation_expired"),
+    }
+    owner = Client().post("/v1/sessions", {"email": "ola@acme.test", "password": PASSWORD}).json["token"]
+    shown = Client(owner).get(f"/v1/sales-reps/{expired['id']}").json
+    assert (shown["status"], shown["invitation"]["state"]) == ("invited", "expired")
+
+
+def test_a_sales_reps_expired_link_is_renewed_by_mail(shop: Shop, time: Clock) -> None:
+    rep = invite_rep(shop)
+    link = reps_link(shop, rep)
+    deliver()
+    time.advance(days=14)
+    renew(link)
+    renew(link)
+    assert len(queued()) == 1
+    mail = deliver()[-1]
+    assert (mail.to, mail.subject, link in mail.html) == ("rhea@reps.test", "Your new link from Acme", True)
+    assert accept(link, {"password": PASSWORD}).status == 201
+
+
+def test_a_sales_reps_invitation_is_sent_once_more_and_withdrawn_before_it_was_mailed(shop: Shop, time: Clock) -> None:
+    rep = invite_rep(shop)
+    link, path = reps_link(shop, rep), f"/v1/invitations/{rep['invitation']['id']}"
+    time.advance(minutes=1)
+    resent = shop.owner.post(f"{path}/resend")
+    assert (resent.status, resent.json["link"].rpartition("/i/")[2]) == (200, link)
+    assert [mail.subject for mail in deliver()] == ["Acme invites you as a sales rep"] * 2
+    shop.owner.post(f"{path}/resend")
+    assert shop.owner.post(f"{path}/revoke").status == 200
+    assert len(deliver()) == 2
+    assert outcome(shop.owner.post(f"{path}/resend")) == (409, "invitation_revoked")
+
+
+def test_of_two_who_accept_a_sales_reps_link_at_once_one_joins(shop: Shop) -> None:
+    link = reps_link(shop, invite_rep(shop))
+    with meanwhile("TransactWriteItems", lambda: accept(link, {"password": PASSWORD})):
+        assert outcome(accept(link, {"password": "six tall ships at noon"})) == (409, "already_accepted")
+    assert (len(stored("account")), len([each for each in stored("member") if each["role"] == "rep"])) == (2, 1)
+
+
+def test_a_sales_rep_that_is_revoked_while_it_accepts_stays_out(shop: Shop) -> None:
+    rep = invite_rep(shop)
+    link, path = reps_link(shop, rep), f"/v1/invitations/{rep['invitation']['id']}"
+    with meanwhile("TransactWriteItems", lambda: shop.owner.post(f"{path}/revoke")):
+        assert outcome(accept(link, {"password": PASSWORD})) == (410, "invitation_revoked")
+    assert rep_of(shop, rep)["status"] == "inactive"
+    again = invite_rep(shop)
+    link, path = reps_link(shop, again), f"/v1/invitations/{again['invitation']['id']}"
+    # And one that accepts while it is being revoked is out again.
+    with meanwhile("TransactWriteItems", lambda: accept(link, {"password": PASSWORD})):
+        assert shop.owner.post(f"{path}/revoke").status == 200
+    assert (rep_of(shop, rep)["status"], stored("membership")[0]["role"]) == ("inactive", "owner")
+    log_in = Client().post("/v1/sessions", {"email": "rhea@reps.test", "password": PASSWORD})
+    assert outcome(log_in) == (401, "invalid_credentials")
+
+
+def test_an_owners_change_while_a_sales_rep_accepts_is_confirmed_by_it_or_kept(shop: Shop) -> None:
+    rep = invite_rep(shop)
+
+    def change(**fields: Any) -> None:
+        etag = rep_of(shop, rep)["etag"]
+        assert shop.owner.patch(f"/v1/sales-reps/{rep['id']}", fields, etag=etag).status == 200
+
+    link = reps_link(shop, rep)
+    with meanwhile("TransactWriteItems", lambda: change(name="Rhea Lund")):
+        assert outcome(accept(link, {"password": PASSWORD})) == (409, "conflict")
+    with meanwhile("TransactWriteItems", lambda: change(access="all")):
+        assert accept(link, {"password": PASSWORD}).status == 201
+    shown = rep_of(shop, rep)
+    assert (shown["name"], shown["access"], shown["status"]) == ("Rhea Lund", "all", "active")
+
+
+def test_the_staff_comes_in_while_the_store_is_switched_off(shop: Shop, time: Clock) -> None:
+    link = reps_link(shop, invite_rep(shop))
+    shop.owner.patch("/v1/store", {"active": False}, etag='"1"')
+    time.advance(minutes=10)
+    renew(link)
+    assert len(queued()) == 2
+    assert Client().get(f"/v1/invitation-links/{link}").status == 200
+    joined = accept(link, {"password": PASSWORD})
+    assert joined.status == 201
+    assert Client(joined.json["token"]).get("/v1/me").status == 200
+
+
+def test_an_employee_may_become_a_sales_rep_of_its_store_and_keeps_both_places(shop: Shop) -> None:
+    customer = shop.add_customer("Blue Door", "rhea@reps.test")
+    buyer = shop.join(customer, name="Rhea")
+    rep = hire(shop)
+    assert [each.get("/v1/me").json["role"] for each in (buyer, rep.client)] == ["buyer", "rep"]
+    path = f"/v1/customers/{customer['id']}"
+    assert shop.owner.get(path).json["invitation"]["state"] == "accepted"

@@ -13,6 +13,7 @@ from tests.conftest import Clock
 from tests.support.client import Client
 from tests.support.functions import ROOT, Context, Reply, load_function
 from tests.support.html import HtmlPage, page_of, send_form
+from tests.support.reps import invite_rep, reps_link
 from tests.support.table import counted_calls, stored
 from tests.support.world import PASSWORD, Shop, open_shop
 
@@ -104,6 +105,26 @@ def test_an_employee_confirms_who_it_is_and_nothing_of_the_company(shop: Shop, a
     (member,) = [member for member in stored("member") if member["role"] == "buyer"]
     assert (member["name"], member["status"], member["employee_role"]) == ("Beate", "active", "buyer")
     assert shop.owner.get(f"/v1/customers/{customer['id']}").json["name"] == "Blue Door"
+
+
+def test_a_sales_rep_confirms_who_it_is_and_reads_what_awaits_it(shop: Shop, api: Client) -> None:
+    token = reps_link(shop, invite_rep(shop, phone="+49 40 1"))
+    page = page_of(api.get(f"/i/{token}"))
+    assert page.heading == "Acme invites you as a sales rep"
+    assert page.values == {"name": "Rhea", "phone": "+49 40 1", "email": "rhea@reps.test", "password": ""}
+    assert page.by_id("name-hint").text == "Entered by Ola Nordmann. Change it if it is not right."
+    assert "your own prices" not in page.text
+    wrong = page_of(send_form(api, f"/i/{token}", page.values | {"password": "short"}))
+    assert wrong.heading == page.heading
+    forged = page.values | {"password": PASSWORD, "name": "Rhea Lund", "company": "Red Gate", "access": "all"}
+    welcome = send_form(api, f"/i/{token}", forged)
+    assert (welcome.status, page_of(welcome).heading) == (201, "Welcome to Acme")
+    assert "the customers that are entrusted to you" in page_of(welcome).text
+    assert "your own prices" not in page_of(welcome).text
+    (member,) = [member for member in stored("member") if member["role"] == "rep"]
+    assert (member["name"], member["status"], member["access"]) == ("Rhea Lund", "active", "allocated")
+    assert page_of(api.get(f"/i/{token}")).heading == "This invitation has been accepted"
+    assert api.post("/v1/sessions", {"email": "rhea@reps.test", "password": PASSWORD}).json["member"]["role"] == "rep"
 
 
 def test_a_hundred_openings_change_nothing_and_cost_two_reads_each(shop: Shop, api: Client, token: str) -> None:

@@ -11,7 +11,8 @@ from tests.conftest import Clock
 from tests.support.client import Client
 from tests.support.mail import deliver
 from tests.support.ordering import send_event
-from tests.support.table import everything
+from tests.support.reps import allocate, hire
+from tests.support.table import counted_calls, everything
 from tests.support.world import PASSWORD, Shop, open_shop
 
 
@@ -185,3 +186,75 @@ def test_counts_agree_with_the_list_after_any_order_of_events(shop: Shop, time: 
         chance.choice(deeds)()
         time.advance(minutes=1)
         assert shown_counts(owner) == counted_from_the_list(owner)
+
+
+def test_a_sales_rep_sees_the_invitations_of_its_own_customers_and_of_their_employees(shop: Shop, time: Clock) -> None:
+    rhea, otto, sven = hire(shop, "Rhea"), hire(shop, "Otto"), hire(shop, "Sven", access="all", supervisor=True)
+    own, other = invited(shop, "own", time), invited(shop, "other", time)
+    allocate(shop, {"id": own}, rhea)
+    time.advance(seconds=1)
+    uma = {"name": "Uma", "email": "uma@doors.test", "role": "buyer", "send_invitation": True}
+    shop.owner.post(f"/v1/customers/{own}/employees", uma)
+    assert emails(rhea.client) == ["uma@doors.test", "own@doors.test"]
+    assert emails(otto.client) == []
+    assert emails(sven.client) == ["uma@doors.test", "other@doors.test", "own@doors.test"]
+    assert len(emails(shop.owner)) == 6
+    assert emails(rhea.client, kind="employee") == ["uma@doors.test"]
+    assert emails(rhea.client, kind="sales_rep") == emails(sven.client, kind="sales_rep") == []
+    assert emails(rhea.client, customer_id=other) == []
+    ids = {each["email"]: each["id"] for each in shop.owner.get("/v1/invitations").json["items"]}
+    shown = rhea.client.get(f"/v1/invitations/{ids['own@doors.test']}")
+    assert (shown.status, "/i/" in shown.json["link"]) == (200, True)
+    missing = rhea.client.get("/v1/invitations/acme.nothing")
+    for client, email in ((rhea.client, "other@doors.test"), (rhea.client, rhea.email), (sven.client, rhea.email)):
+        hidden = client.get(f"/v1/invitations/{ids[email]}")
+        assert (hidden.status, hidden.text) == (404, missing.text)
+    etag = shop.owner.get(f"/v1/customers/{own}").json["etag"]
+    assert shop.owner.patch(f"/v1/customers/{own}", {"active": False}, etag=etag).status == 200
+    assert (emails(sven.client), len(emails(rhea.client))) == (["other@doors.test"], 2)
+
+
+def test_a_sales_reps_pages_bring_each_of_its_invitations_once(shop: Shop, time: Clock) -> None:
+    rhea = hire(shop)
+    for number in range(9):
+        customer = invited(shop, f"n{number}", time)
+        if number % 3:
+            allocate(shop, {"id": customer}, rhea)
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        with counted_calls() as calls:
+            page = rhea.client.get("/v1/invitations", limit="2", **cursor).json
+        assert calls == ["BatchGetItem", "Query", "BatchGetItem"]
+        found += [each["email"] for each in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert found == [f"n{number}@doors.test" for number in (8, 7, 5, 4, 2, 1)]
+    assert shop.owner.get("/v1/invitations", limit="2", **cursor).code == "invalid_cursor"
+
+
+def test_a_sales_rep_counts_its_own_customers_page_by_page(shop: Shop, time: Clock) -> None:
+    rhea, otto, sven = hire(shop, "Rhea"), hire(shop, "Otto"), hire(shop, "Sven", access="all")
+    own = [invited(shop, "one", time), shop.add_customer("two", "two@doors.test")["id"], shop.add_customer("three", None)["id"]]
+    for id_ in own:
+        allocate(shop, {"id": id_}, rhea)
+    invited(shop, "other", time)
+    told = rhea.client.get("/v1/invitations/counts").json
+    assert (told["not_invited"], told["invited"], told["accepted"], told["delivery"]["queued"]) == (1, 1, 0, 1)
+    assert told["next_cursor"] is None
+    assert sum(otto.client.get("/v1/invitations/counts").json["delivery"].values()) == 0
+    counted = shop.owner.get("/v1/invitations/counts").json
+    assert counted == sven.client.get("/v1/invitations/counts").json
+    assert (counted["not_invited"], counted["invited"]) == (1, 2)
+    many = [shop.add_customer(f"m{number}", f"m{number}@doors.test")["id"] for number in range(100)]
+    rows = [{"customer_id": id_, "sales_rep_id": rhea.id} for id_ in many]
+    assert shop.owner.post("/v1/allocations", {"assignments": rows}).json["allocated"] == 100
+    total, cursor = 0, dict[str, str]()
+    for _ in range(2):
+        with counted_calls() as calls:
+            told = rhea.client.get("/v1/invitations/counts", **cursor).json
+        assert calls == ["BatchGetItem", "Query", "BatchGetItem"]
+        total += told["not_invited"] + told["invited"]
+        cursor = {"cursor": told["next_cursor"]}
+    assert (total, told["next_cursor"]) == (102, None)

@@ -7,7 +7,8 @@ from tests.conftest import Clock
 from tests.support.functions import Reply
 from tests.support.mail import announced, deliver
 from tests.support.ordering import send_event
-from tests.support.table import everything, stored
+from tests.support.reps import allocate, hire
+from tests.support.table import counted_calls, everything, stored
 from tests.support.world import Shop, open_shop
 
 
@@ -122,3 +123,22 @@ def test_nobody_else_resends_it(shop: Shop) -> None:
     keyless = shop.owner.post(f"/v1/invitations/{invitation_id}/resend", key=None)
     assert (keyless.status, keyless.code) == (400, "idempotency_key_required")
     assert stored() == before
+
+
+def test_a_sales_rep_resends_to_its_own_customers_alone(shop: Shop) -> None:
+    rhea, otto = hire(shop, "Rhea"), hire(shop, "Otto")
+    invitation_id, link = invited(shop)
+    (customer,) = shop.owner.get("/v1/customers").json["items"]
+    allocate(shop, customer, rhea)
+    reps = shop.owner.get(f"/v1/sales-reps/{rhea.id}").json["invitation"]["id"]
+    before = stored()
+    unknown = otto.client.post("/v1/invitations/acme.nothing/resend")
+    for client, hidden in ((otto.client, invitation_id), (rhea.client, reps), (otto.client, reps)):
+        reply = client.post(f"/v1/invitations/{hidden}/resend")
+        assert (reply.status, reply.text) == (404, unknown.text)
+    assert stored() == before
+    with counted_calls() as calls:
+        reply = rhea.client.post(f"/v1/invitations/{invitation_id}/resend")
+    assert (reply.status, reply.json["link"].rpartition("/")[2]) == (200, link)
+    # Whose customer it is for is only known by then
+    assert calls == ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]

@@ -9,6 +9,7 @@ from tests.support.faults import meanwhile
 from tests.support.functions import Reply
 from tests.support.mail import deliver
 from tests.support.ordering import send_event
+from tests.support.reps import allocate, hire
 from tests.support.table import stored
 from tests.support.world import PASSWORD, Shop, open_shop
 
@@ -175,3 +176,33 @@ def test_a_selection_that_is_none_is_refused(shop: Shop, body: dict[str, Any]) -
     before = stored()
     assert shop.owner.post("/v1/invitations/revoke", body).status == 422
     assert stored() == before
+
+
+def test_a_sales_rep_revokes_the_invitations_of_its_own_customers_alone(shop: Shop) -> None:
+    own, other = shop.add_customer(), shop.add_customer("Green Gate", "gil@greengate.test")
+    rhea = hire(shop)
+    allocate(shop, own, rhea)
+    shop.invite(own["id"])
+    link = shop.invite(other["id"])
+    theirs = invitation_of(shop, other)
+    reps = shop.owner.get(f"/v1/sales-reps/{rhea.id}").json["invitation"]["id"]
+    before = stored()
+    unknown = rhea.client.post("/v1/invitations/acme.nothing/revoke")
+    for hidden in (theirs, reps):
+        reply = rhea.client.post(f"/v1/invitations/{hidden}/revoke")
+        assert (reply.status, reply.text) == (404, unknown.text)
+    assert stored() == before
+    for named in (
+        {"customer_ids": [other["id"], "nothing"]},
+        {"invitation_ids": [theirs, reps, "acme.nothing"]},
+    ):
+        reply = rhea.client.post("/v1/invitations/revoke", named)
+        assert {(row["status"], row["reason"]) for row in reply.json["results"]} == {("skipped", "out_of_scope")}
+    assert shop.owner.as_(None).get(f"/v1/invitation-links/{link}").status == 200
+    reply = rhea.client.post("/v1/invitations/revoke", {"invitation_ids": [invitation_of(shop, own), theirs]})
+    assert [row["status"] for row in reply.json["results"]] == ["revoked", "skipped"]
+    assert [
+        row["reason"] for row in rhea.client.post("/v1/invitations/revoke", {"customer_ids": [own["id"]]}).json["results"]
+    ] == ["already_revoked"]
+    shop.invite(own["id"])
+    assert rhea.client.post(f"/v1/invitations/{invitation_of(shop, own)}/revoke").json["state"] == "revoked"

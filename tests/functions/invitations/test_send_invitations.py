@@ -12,6 +12,7 @@ from tests.support.client import Client
 from tests.support.faults import meanwhile
 from tests.support.mail import announced, deliver
 from tests.support.ordering import send_event
+from tests.support.reps import allocate, hire
 from tests.support.table import everything, stored
 from tests.support.world import PASSWORD, Shop, open_shop
 from tradepost.domain.clock import now
@@ -284,3 +285,44 @@ def test_a_buyer_invites_nobody(shop: Shop) -> None:
     reply = buyer.post("/v1/invitations", {"customer_ids": [customer["id"]]})
     assert (reply.status, reply.code) == (403, "forbidden")
     assert stored() == before
+
+
+def test_a_sales_rep_invites_its_own_customers_and_learns_nothing_of_others(shop: Shop) -> None:
+    own, other, gone = (shop.add_customer(name, f"{name}@doors.test")["id"] for name in ("own", "other", "gone"))
+    rhea, sven = hire(shop, "Rhea"), hire(shop, "Sven", access="all")
+    allocate(shop, {"id": own}, rhea)
+    allocate(shop, {"id": gone}, rhea)
+    etag = shop.owner.get(f"/v1/customers/{gone}").json["etag"]
+    assert shop.owner.patch(f"/v1/customers/{gone}", {"active": False}, etag=etag).status == 200
+    reply = send(rhea.client, [own, other, "nothing", gone])
+    assert [(row["status"], row["reason"]) for row in reply["results"]] == [
+        ("invited", None),
+        ("skipped", "out_of_scope"),
+        ("skipped", "out_of_scope"),
+        ("skipped", "inactive"),
+    ]
+    (sent,) = [item for item in stored("invitation") if item["kind"] == "customer"]
+    assert (sent["customer_id"], sent["created_by"]["id"]) == (own, rhea.id)
+    rows = {"customer_ids": [own, other], "delivery": "links"}
+    listed = rhea.client.post("/v1/invitations", rows, headers={"Accept": "text/csv"})
+    assert ("own@doors.test" in listed.text, "other" in listed.text) == (True, False)
+    # Access to all is to all that are active
+    assert [row["reason"] for row in send(sven.client, [own, gone, other])["results"]] == [
+        "already_invited",
+        "out_of_scope",
+        None,
+    ]
+
+
+def test_a_row_that_leaves_a_sales_reps_scope_at_that_moment_is_out_of_it(shop: Shop) -> None:
+    ids, rhea = [shop.add_customer(f"c{number}", f"c{number}@doors.test")["id"] for number in range(2)], hire(shop)
+    for id_ in ids:
+        allocate(shop, {"id": id_}, rhea)
+
+    def taken() -> None:
+        allocate(shop, {"id": ids[0]})
+        shop.invite(ids[0])
+
+    with meanwhile("TransactWriteItems", taken):
+        reply = send(rhea.client, ids)
+    assert [row["reason"] for row in reply["results"]] == ["out_of_scope", None]

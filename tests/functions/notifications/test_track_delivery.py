@@ -12,6 +12,7 @@ from tests.conftest import Clock
 from tests.support.faults import meanwhile
 from tests.support.functions import ROOT, run
 from tests.support.mail import consume, deliver, queued, sent, ses_event, verify_sender
+from tests.support.reps import invite_rep
 from tests.support.table import everything, stored
 from tests.support.world import Shop, open_shop
 
@@ -269,6 +270,34 @@ def test_the_bounce_of_an_employees_invitation_is_the_employees(shop: Shop) -> N
     assert (reply.status, reply.code) == (409, "address_suppressed")
     # and not the customer's
     assert invite_anew(shop, customer) is None
+
+
+def test_the_bounce_of_a_sales_reps_invitation_is_the_sales_reps(shop: Shop) -> None:
+    rep = invite_rep(shop)
+    deliver()
+    message = messages()[-1]
+    assert tell(DELIVERED, message, rep["email"])
+    assert shop.owner.get(f"/v1/sales-reps/{rep['id']}").json["invitation"]["delivery"] == "delivered"
+    assert tell(HARD, message, rep["email"])
+    shown = shop.owner.get(f"/v1/sales-reps/{rep['id']}").json
+    assert (shown["invitation"]["delivery"], shown["etag"]) == ("bounced", rep["etag"])
+    assert shop.owner.get("/v1/invitations", kind="sales_rep", delivery="bounced").json["items"][0]["sales_rep_id"] == rep["id"]
+    path = f"/v1/invitations/{rep['invitation']['id']}"
+    reply = shop.owner.post(f"{path}/resend")
+    assert (reply.status, reply.code) == (409, "address_suppressed")
+    assert set(shop.owner.get("/v1/invitations/counts").json["delivery"].values()) == {0}
+    # Nor does it help to withdraw it and to invite again: it still can be handed out by hand
+    shop.owner.post(f"{path}/revoke")
+    again = shop.owner.post("/v1/sales-reps", {"name": "Rhea", "email": rep["email"], "access": "all"})
+    assert (again.status, again.code) == (409, "address_suppressed")
+
+
+def test_a_sales_rep_that_is_invited_at_a_suppressed_address_is_told_of_as_such(shop: Shop) -> None:
+    customer, message = mailed(shop)
+    assert tell(HARD, message)
+    rep = invite_rep(shop, email=customer["email"])
+    deliver()
+    assert shop.owner.get(f"/v1/sales-reps/{rep['id']}").json["invitation"]["delivery"] == "suppressed"
 
 
 @pytest.mark.parametrize(

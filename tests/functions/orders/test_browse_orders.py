@@ -7,7 +7,8 @@ import pytest
 
 from tests.conftest import Clock
 from tests.support.client import Client
-from tests.support.ordering import Market, send_event
+from tests.support.ordering import Market, Team, line, send_event
+from tests.support.reps import allocate
 from tests.support.table import counted_calls
 
 
@@ -179,3 +180,132 @@ def test_a_filter_that_makes_no_sense_is_named(market: Market, query: dict[str, 
     reply = market.owner.get("/v1/orders", **query)
     assert reply.status == 422
     assert reply.json["errors"][0]["pointer"] == pointer
+
+
+# Sales reps
+
+
+def test_a_rep_sees_the_orders_of_its_customers_and_with_access_to_all_those_of_active_ones(team: Team) -> None:
+    market = team.market
+    mine, theirs = market.place()["number"], market.place(buyer=market.other_buyer)["number"]
+    fast = team.place(line("B-2"))["number"]
+    assert numbers(team.rep.client) == [fast, mine]
+    assert numbers(team.outsider.client) == [theirs]
+    for rep in (team.everywhere, team.supervisor):
+        assert numbers(rep.client) == [fast, theirs, mine]
+    team.set_customer(active=False)
+    assert numbers(team.rep.client) == [fast, mine]
+    for rep in (team.everywhere, team.supervisor):
+        assert numbers(rep.client) == numbers(rep.client, q="o") == [theirs]
+        assert numbers(rep.client, customer_id=market.customer["id"]) == []
+    assert len(numbers(market.owner)) == 3
+
+
+def test_a_rep_finds_orders_by_number_customer_and_product_among_its_own(team: Team) -> None:
+    market = team.market
+    mine, theirs = market.place(), market.place(("B-2", 1), buyer=market.other_buyer)
+    for query, order in (
+        (mine["number"], mine),
+        (mine["number"][2:].lower(), mine),
+        ("blue", mine),
+        (mine["customer_number"], mine),
+        ("a-1", mine),
+        ("product a", mine),
+    ):
+        assert numbers(team.rep.client, q=query) == [order["number"]]
+        assert numbers(team.outsider.client, q=query) == []
+        assert numbers(team.everywhere.client, q=query) == [order["number"]]
+    assert numbers(team.outsider.client, q="b-2") == [theirs["number"]]
+    assert numbers(team.rep.client, q="green") == []
+    assert numbers(team.rep.client, q="b-2", customer_id=market.customer["id"]) == [mine["number"]]
+    assert numbers(team.rep.client, q="b-2", customer_id=market.other_customer["id"]) == []
+    (full,) = team.rep.client.get("/v1/orders", q="a-1", expand="lines").json["items"]
+    assert full["lines"] == mine["lines"]
+
+
+def test_filters_hold_within_the_scope(team: Team) -> None:
+    market = team.market
+    mine, theirs = market.place(), market.place(buyer=market.other_buyer)
+    market.move(mine, "confirm")
+    assert numbers(team.rep.client, status="confirmed") == [mine["number"]]
+    assert numbers(team.rep.client, status="received") == []
+    assert numbers(team.rep.client, **{"from": "2000-01-01", "to": "2000-01-02"}) == []
+    assert numbers(team.rep.client, **{"from": "2000-01-01"}) == [mine["number"]]
+    for query in ({}, {"q": "product"}):
+        assert numbers(market.owner, sales_rep_id=team.rep.id, **query) == [mine["number"]]
+        assert numbers(team.supervisor.client, sales_rep_id=team.outsider.id, **query) == [theirs["number"]]
+        # Naming another rep shows what both look after.
+        assert numbers(team.rep.client, sales_rep_id=team.outsider.id, **query) == []
+        assert numbers(team.rep.client, sales_rep_id=team.rep.id, **query) == [mine["number"]]
+        assert numbers(market.owner, sales_rep_id="nobody", **query) == []
+    allocate(market.shop, market.customer, team.rep, team.outsider)
+    assert numbers(team.rep.client, sales_rep_id=team.outsider.id) == [mine["number"]]
+
+
+def test_a_reps_pages_follow_each_other_without_gap_or_repeat(team: Team, time: Clock) -> None:
+    market, placed = team.market, []
+    for index in range(9):
+        time.advance(seconds=1)
+        buyer = market.buyer if index % 3 else market.other_buyer
+        order = market.place(("B-2", 1), buyer=buyer)
+        placed += [order["number"]] if buyer is market.buyer else []
+    for limit in ("1", "2", "6", "100"):
+        for query in ({}, {"status": "received"}, {"customer_id": market.customer["id"]}):
+            assert numbers(team.rep.client, limit=limit, **query) == placed[::-1]
+        assert sorted(numbers(team.rep.client, limit=limit, q="product")) == sorted(placed)
+        page = team.rep.client.get("/v1/orders", limit=limit).json
+        assert len(page["items"]) <= int(limit)
+
+
+def test_who_loses_or_gains_a_customer_while_paging_goes_on_with_what_it_may_see(team: Team, time: Clock) -> None:
+    market = team.market
+    for index in range(6):
+        time.advance(seconds=1)
+        market.place(("B-2", 1), buyer=market.other_buyer if index % 2 else market.buyer)
+    allocate(market.shop, market.other_customer, team.outsider, team.rep)
+    first = team.rep.client.get("/v1/orders", limit="2").json
+    assert len(first["items"]) == 2
+    allocate(market.shop, market.other_customer, team.outsider)
+    rest = team.rep.client.get("/v1/orders", limit="100", cursor=first["next_cursor"]).json
+    assert [order["customer_id"] for order in rest["items"]] == [market.customer["id"]] * 2
+    assert rest["next_cursor"] is None
+    # A cursor is of whoever got it.
+    for client, query in (
+        (team.outsider.client, {}),
+        (team.everywhere.client, {}),
+        (market.owner, {}),
+        (team.rep.client, {"sales_rep_id": team.rep.id}),
+    ):
+        reply = client.get("/v1/orders", cursor=first["next_cursor"], **query)
+        assert (reply.status, reply.code) == (400, "invalid_cursor")
+
+
+def test_a_list_of_a_rep_takes_one_more_call_for_the_customers(team: Team) -> None:
+    order = team.place()
+    with counted_calls() as calls:
+        team.rep.client.get(f"/v1/orders/{order['id']}")
+    assert calls == ["BatchGetItem"]
+    for client, query in (
+        (team.rep.client, {}),
+        (team.everywhere.client, {"limit": "100"}),
+        (team.rep.client, {"q": "blue", "limit": "100"}),
+        (team.rep.client, {"customer_id": team.market.customer["id"], "expand": "lines"}),
+        (team.market.owner, {"sales_rep_id": team.rep.id}),
+    ):
+        with counted_calls() as calls:
+            assert len(client.get("/v1/orders", **query).json["items"]) == 1
+        assert calls == ["BatchGetItem", "Query", "BatchGetItem"]
+
+
+def test_an_order_out_of_scope_is_like_none_at_all(team: Team) -> None:
+    order = team.market.place()
+    missing = team.rep.client.get("/v1/orders/nothing")
+    assert missing.status == 404
+    path = f"/v1/orders/{order['id']}"
+    assert team.rep.client.get(path).json["lines"] == order["lines"]
+    assert team.outsider.client.get(path).text == missing.text
+    team.set_customer(active=False)
+    assert team.supervisor.client.get(path).text == missing.text
+    assert team.rep.client.get(path).status == 200
+    allocate(team.market.shop, team.market.customer)
+    assert team.rep.client.get(path).text == missing.text

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.ordering import Market, send_event, stock
+from tests.support.faults import meanwhile
+from tests.support.ordering import Market, Team, line, send_event, stock
+from tests.support.reps import allocate, hire
 from tests.support.table import counted_calls, stored
 from tests.support.world import euros
 
@@ -172,3 +174,126 @@ def test_a_wrong_change_is_named_and_changes_nothing(market: Market, change: dic
     assert (reply.status, reply.code) == (422, code)
     assert reply.json["errors"][0]["pointer"] == pointer
     assert stored() == before
+
+
+# Sales reps
+
+
+def order_mails() -> list[str]:
+    return [item["message"]["event"] for item in stored("outbox") if item["message"]["type"] == "order"]
+
+
+def change(team: Team, order: dict[str, Any], *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Let the rep change an order, and return it."""
+    body = {**({"lines": list(lines)} if lines else {}), **fields}
+    reply = team.rep.client.patch(f"/v1/orders/{order['id']}", body, etag=order["etag"])
+    assert reply.status == 200, reply.text
+    return dict(reply.json)
+
+
+def test_a_rep_changes_the_orders_of_its_customers_and_no_others(team: Team) -> None:
+    order = team.market.place(("A-1", 2))
+    changed = change(team, order, line("A-1", 3), line("B-2"), shipping_address=QUAY)
+    entry = changed["history"][-1]
+    assert (entry["actor"]["id"], entry["subject"]["id"], entry["changed"]) == (
+        team.rep.id,
+        team.rep.id,
+        ["shipping_address", "lines"],
+    )
+    assert (changed["status"], changed["total"]) == ("received", euros(3 * 1250 + 99 + 590))
+    before = stored()
+    missing = team.rep.client.patch("/v1/orders/nothing", {"shipping_cost": euros(1)}, etag=changed["etag"])
+    for reply in (
+        team.outsider.client.patch(f"/v1/orders/{order['id']}", {"shipping_cost": euros(1)}, etag=changed["etag"]),
+        team.market.step(changed, "confirm", by=team.outsider.client),
+    ):
+        assert (reply.status, reply.text) == (404, missing.text)
+    assert stored() == before
+    assert team.market.step(changed, "confirm", by=team.rep.client).json["status"] == "confirmed"
+
+
+def test_a_price_beyond_the_limits_makes_an_order_wait_again_and_stop_counting(team: Team) -> None:
+    team.limit(10)
+    order = team.market.place(("A-1", 2), ("B-2", 1))
+    within = change(team, order, line("A-1", 2, 1125), line("B-2"), shipping_cost=euros(531))
+    assert (within["status"], within["approval"]) == ("received", None)
+    beyond = change(
+        team, within, line("B-2"), line("A-1", 2, 1000, "To keep them"), shipping_cost=euros(0), shipping_reason="x"
+    )
+    assert (beyond["status"], beyond["allowed_transitions"]) == ("awaiting_approval", [])
+    assert beyond["approval"] == {
+        "required_by": [
+            {"pointer": "/lines/1/unit_price", "listed": euros(1250), "given": euros(1000), "lowest": euros(1125)},
+            {"pointer": "/shipping_cost", "listed": euros(590), "given": euros(0), "lowest": euros(531)},
+        ]
+    }
+    entry = beyond["history"][-1]
+    assert (entry["from"], entry["to"], entry["changed"]) == (
+        "received",
+        "awaiting_approval",
+        ["lines", "shipping_cost", "shipping_override_reason"],
+    )
+    assert team.market.owner.get("/v1/statistics").json["orders"] == 0
+    approved = team.market.move(beyond, "approve")
+    assert team.market.owner.get("/v1/statistics").json["revenue"] == euros(2000 + 99)
+    # What was approved once is not asked about again; the buyer knew of the order from the beginning.
+    more = change(team, approved, line("A-1", 9), line("B-2", 2), payment_method_id=approved["payment_method_id"])
+    assert (more["status"], more["total"]) == ("received", euros(9 * 1000 + 2 * 99))
+    assert order_mails() == ["placed"]
+
+
+def test_a_waiting_order_that_is_changed_within_the_limits_still_waits(team: Team) -> None:
+    team.limit(10)
+    order = team.place(line("A-1", 1, 1))
+    raised = change(team, order, line("A-1", 1, 1200))
+    assert (raised["status"], raised["approval"]) == ("awaiting_approval", {"required_by": []})
+    kept = change(team, team.place(line("A-1", 1, 1)), line("B-2"), line("A-1", 5))
+    assert [excess["pointer"] for excess in kept["approval"]["required_by"]] == ["/lines/1/unit_price"]
+    assert order_mails() == []
+
+
+def test_the_owner_prices_as_it_likes(team: Team) -> None:
+    order = team.market.place()
+    path = f"/v1/orders/{order['id']}"
+    given = {"lines": [line("A-1", 1, 0)], "shipping_cost": euros(0)}
+    reply = team.market.owner.patch(path, given, etag=order["etag"])
+    assert (reply.status, reply.json["status"], reply.json["total"]) == (200, "received", euros(0))
+    # What the owner agreed to is agreed.
+    assert change(team, reply.json, line("A-1", 7, 0))["status"] == "received"
+
+
+def test_a_buyer_is_told_when_an_order_that_it_knew_of_is_rejected(team: Team) -> None:
+    order = change(team, team.market.place(), line("A-1", 1, 1))
+    reply = team.market.step(order, "reject", by=team.supervisor.client, body={"note": "Not at that price."})
+    assert (reply.status, reply.json["status"]) == (200, "rejected")
+    assert sorted(order_mails()) == ["cancelled", "placed"]
+
+
+def test_the_largest_change_fits_into_one_transaction_and_keeps_the_index_exact(team: Team) -> None:
+    # Given an order of eighty lines, for a customer with as many sales reps as it may have
+    shop, customer = team.market.shop, team.market.customer
+    allocate(shop, customer, team.rep, team.outsider, team.everywhere, team.supervisor, hire(shop, "Una"), hire(shop, "Vic"))
+    numbers = stock("acme", shop.tier_id, 160)
+    order = team.place(*(line(number) for number in numbers[:80]))
+    # When all of its lines are replaced
+    with counted_calls() as calls:
+        changed = change(team, order, *(line(number, 2) for number in numbers[80:]), shipping_cost=euros(600))
+    # Then that is one write, and the order is found by its words of now
+    assert calls == ["BatchGetItem", "TransactWriteItems"]
+    assert changed["line_count"] == 80
+    words = {row["sk"].partition("#")[0] for row in stored("word") if row["pk"].endswith("#ORDERS")}
+    assert {"p-80", order["number"].lower(), "blue", "door"} <= words
+    assert "p-0" not in words
+    assert len(words) <= 40
+    for query, found in (("p-80", 1), ("p-0", 0), ("blue door", 1)):
+        for client in (team.market.owner, team.rep.client, team.everywhere.client):
+            assert len(client.get("/v1/orders", q=query).json["items"]) == found
+
+
+def test_two_who_change_an_order_at_once_do_not_overwrite_each_other(team: Team) -> None:
+    order = team.market.place()
+    with meanwhile("TransactWriteItems", lambda: change(team, order, shipping_cost=euros(600))):
+        late = team.market.owner.patch(f"/v1/orders/{order['id']}", {"shipping_cost": euros(700)}, etag=order["etag"])
+    assert (late.status, late.code) == (412, "stale")
+    (kept,) = stored("order")
+    assert (kept["shipping_cost"], len(kept["history"])) == (euros(600), 1)

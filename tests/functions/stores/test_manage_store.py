@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.support.client import Client
 from tests.support.ordering import send_event
+from tests.support.reps import hire
 from tests.support.table import counted_calls, stored
 from tests.support.world import Shop, euros, open_shop
 
@@ -142,10 +143,22 @@ def test_a_buyer_neither_sees_nor_changes_settings(shop: Shop) -> None:
     assert stored() == before
 
 
-def test_a_store_that_is_switched_off_is_closed_to_all_but_its_owner(shop: Shop) -> None:
-    buyer = shop.join(shop.add_customer())
+def test_a_sales_rep_sees_the_public_part_and_changes_nothing(shop: Shop) -> None:
+    rep = hire(shop, access="all", supervisor=True)
+    shown = rep.client.get("/v1/store")
+    assert shown.status == 200
+    assert set(shown.json) == {"id", "slug", "name", "currency", "time_zone", "branding"}
+    assert shown.json.items() <= shop.owner.get("/v1/store").json.items()
+    before = stored()
+    assert rep.client.patch("/v1/store", {"name": "Mine"}, etag='"1"').code == "forbidden"
+    assert stored() == before
+
+
+def test_a_store_that_is_switched_off_is_closed_to_all_but_its_staff(shop: Shop) -> None:
+    buyer, rep = shop.join(shop.add_customer()), hire(shop)
     shop.owner.patch("/v1/store", {"active": False}, etag='"1"')
     assert buyer.get("/v1/products").code == "store_inactive"
+    assert rep.client.get("/v1/products").status == 200
     assert shop.owner.patch("/v1/store", {"active": True}, etag='"2"').status == 200
     assert buyer.get("/v1/products").status == 200
 

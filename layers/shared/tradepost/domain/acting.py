@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError, ForbiddenError
-from tradepost.domain.people import Member, Party
+from tradepost.domain.people import Account, ActingNote, Member, Party
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Entity, Instant
 
@@ -39,9 +39,24 @@ class ActingSession(Entity):
         """Tell whether it goes on: never longer than was said in the beginning."""
         return self.ended_at is None and at < self.expires_at
 
-    def ended(self, at: datetime) -> "ActingSession":
-        """End it; twice is once, and what has run out ended when it did."""
-        return self if not self.is_live(at) else self.model_copy(update={"ended_at": at})
+    def holds(self, account: Account, employee: Member, customer: Customer, *, at: datetime) -> bool:
+        """Tell whether it goes on under what it began under: the actor's password, the employee's place, a business customer.
+
+        The session it was started in, and whether the customer still is in the actor's scope, are looked at besides.
+        """
+        employed = employee.status == "active" and employee.joined_at is not None and self.started_at >= employee.admitted_at
+        served = customer.active and customer.kind == "b2b"
+        return self.is_live(at) and employed and served and self.started_at >= account.sessions_valid_from
+
+    @property
+    def note(self) -> ActingNote:
+        """What the session it was started in says of it."""
+        return ActingNote(id=self.id, subject=self.subject, until=self.expires_at)
+
+
+def agrees(customer: Customer, store: Store) -> bool:
+    """Tell whether the customer's consent to being acted for is there, where the store demands it."""
+    return customer.allows_acting or not store.acting_needs_consent
 
 
 def why_not_act_for(customer: Customer, employee: Member, store: Store) -> ConflictError | None:
@@ -52,14 +67,14 @@ def why_not_act_for(customer: Customer, employee: Member, store: Store) -> Confl
         return ConflictError("customer_inactive", "The customer is not active.")
     if employee.status != "active":
         return ConflictError("employee_not_active", "This employee has not joined yet.")
-    if store.acting_needs_consent and not customer.allows_acting:
+    if not agrees(customer, store):
         return ConflictError("acting_not_allowed", "The customer has not agreed to being acted for.")
     return None
 
 
 def refuse_without_consent(customer: Customer, store: Store) -> None:
     """Stop at once when the customer takes its consent back, where the store demands it. Raises `ForbiddenError`."""
-    if store.acting_needs_consent and not customer.allows_acting:
+    if not agrees(customer, store):
         raise ForbiddenError("acting_not_allowed", "The customer does not agree to being acted for any more.")
 
 

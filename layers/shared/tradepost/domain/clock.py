@@ -15,6 +15,11 @@ def stamp(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def day_of(instant: datetime, time_zone: str) -> date:
+    """Return the day that an instant belongs to in a time zone."""
+    return instant.astimezone(ZoneInfo(time_zone)).date()
+
+
 def start_of_day(day: date, time_zone: str) -> datetime:
     """Return the instant at which a day begins in a time zone; days beyond the calendar begin at its edge."""
     try:

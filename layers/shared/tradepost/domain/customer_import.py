@@ -160,6 +160,7 @@ _AS_CHECKED: Final = {
     "email_taken": ("email_taken", "email"),
     "unknown_customer_group": ("unknown_group", "customer_group"),
     "unknown_price_tier": ("unknown_price_list", "price_list"),
+    "rep_inactive": ("account_manager_not_active", "account_manager"),
 }
 
 
@@ -205,6 +206,7 @@ def customer_of(
         kind=planned.kind,
         group_id=planned.group_id,
         price_tier_id=planned.price_tier_id,
+        account_manager_id=planned.account_manager_id,
         addresses=listed([planned.address] if planned.address else [], (), ids),
         created_at=at,
     )

@@ -1,22 +1,24 @@
 """A list of customers as CSV: what the file must be like, and what becomes of each of its rows.
 
 `customer_company_name, customer_full_name, email` must be there, as columns and in every row. The other columns may be
-there, and may be empty: `account_manager`, `price_list` and `customer_group` by name, `kind` (b2b or b2c), one address
+there, and may be empty: `price_list` and `customer_group` by name, `account_manager` (a sales rep's e-mail address, or its
+name if no other has the same) in any letter case, `kind` (b2b or b2c), one address
 (`address_label, address_company, address_name, street, postal_code, city, region, country`), and `send_invitation`
 (yes or no, true or false, 1 or 0). Columns are recognised in any letter case, with spaces or underscores, and are parted
 by commas, semicolons or tabs. A file that cannot be read as a whole is refused as a whole; a row at fault fails alone.
 """
 
-import csv
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BeforeValidator, ValidationError
 
-from tradepost.domain.csv_reading import YES_OR_NO, Refusal, SheetRow, plain_words, read_rows
+from tradepost.domain.csv_reading import YES_OR_NO, Refusal, SheetRow, fitted, misshapen, plain_words, read_header, read_rows
 from tradepost.domain.customers import CustomerKind, NewAddress
 from tradepost.domain.ids import person_key
+from tradepost.domain.people import Member
 from tradepost.domain.values import MAX_EMAIL, Email, Text, Value, folded
 
 MAX_ROWS: Final = 20_000
@@ -38,7 +40,6 @@ COLUMNS: Final = frozenset(
 _SHOWN: Final = 200
 _ADDRESS_COLUMNS: Final = {field: column for column, field in ADDRESS.items()}
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
-_GAPS = re.compile(r"[\s_-]+")
 
 type RowStatus = Literal["create", "skip", "fail"]
 
@@ -84,6 +85,7 @@ class PlannedCustomer(Value):
     kind: CustomerKind
     group_id: str
     price_tier_id: str | None
+    account_manager_id: str | None = None
     address: NewAddress | None
     send_invitation: bool
 
@@ -98,11 +100,13 @@ class Sheet(NamedTuple):
 class Known(NamedTuple):
     """What the store has: groups and price tiers by the names that the sheet uses, and the addresses that are taken.
 
-    `taken` holds persons, not addresses; `default_group` is where rows go that name no group, unless it is gone.
+    `sales_reps` are found as `called` says; `taken` holds persons, not addresses; `default_group` is where rows go that name
+    no group, unless it is gone.
     """
 
     groups: Mapping[str, str]
     tiers: Mapping[str, str]
+    sales_reps: Mapping[str, Member]
     taken: Container[str]
     default_group: str | None
 
@@ -178,6 +182,13 @@ def read_sheet(data: bytes) -> Sheet:
     return Sheet(columns, rows)
 
 
+def called(sales_reps: Sequence[Member]) -> dict[str, Member]:
+    """Return sales reps by what a sheet may call them: their e-mail addresses, and their names as far as no other has it."""
+    names = Counter(folded(rep.name) for rep in sales_reps)
+    named = {folded(rep.name): rep for rep in sales_reps if names[folded(rep.name)] == 1}
+    return named | {folded(rep.email): rep for rep in sales_reps}
+
+
 def read_lines(sheet: Sheet) -> list[Line]:
     """Read the values of every row, each by itself."""
     return [_line(read, sheet.columns) for read in sheet.rows]
@@ -226,9 +237,11 @@ def _line_at(data: bytes, position: int) -> int:
 
 
 def _header(text: str) -> tuple[tuple[str, ...], str]:
-    """Return the columns, and what parts them: whichever of the three makes most columns that are known."""
-    delimiter = max(",;\t", key=lambda candidate: sum(name in COLUMNS for name in _names(text, candidate)))
-    columns = _names(text, delimiter)
+    """Return the columns, and what parts them."""
+    header = read_header(text, COLUMNS)
+    if header.read.error is not None:
+        _must_be_closed(header.read)
+    columns = header.columns
     for place, name in enumerate(columns):
         if name not in COLUMNS:
             raise UnreadableFileError("unknown_column", f"“{name[:100]}” is not a column of a customer list.", 1)
@@ -237,18 +250,7 @@ def _header(text: str) -> tuple[tuple[str, ...], str]:
     for name in REQUIRED:
         if name not in columns:
             raise UnreadableFileError("missing_column", f"The column “{name}” is missing.", 1)
-    return columns, delimiter
-
-
-def _names(text: str, delimiter: str) -> tuple[str, ...]:
-    header = next(read_rows(text, delimiter))
-    if header.error is not None:
-        _must_be_closed(header)
-    names = [_GAPS.sub("_", folded(cell)) for cell in header.cells]
-    # Spreadsheets leave delimiters behind the last column.
-    while names and not names[-1]:
-        names.pop()
-    return tuple(names)
+    return columns, header.delimiter
 
 
 def _must_be_closed(read: SheetRow) -> None:
@@ -263,25 +265,17 @@ def _must_be_closed(read: SheetRow) -> None:
 
 
 def _line(read: SheetRow, columns: tuple[str, ...]) -> Line:
-    cells = read.cells
-    while len(cells) > len(columns) and not cells[-1].strip():
-        cells = cells[:-1]
+    cells = fitted(read.cells, len(columns))
     given = {column: cell.strip() for column, cell in zip(columns, cells, strict=False)}
     shown = (given.get("customer_company_name", "")[:_SHOWN], given.get("email", "")[:_SHOWN])
     names = {column: given.get(column, "") for column in ("account_manager", "price_list", "customer_group")}
-    refusal = _misshapen(read.error, len(cells), len(columns)) or _missing(given)
+    refusal = misshapen(read.error, len(cells), len(columns)) or _missing(given)
     if refusal:
         return Line(read.row, shown, None, names, refusal)
     try:
         return Line(read.row, shown, _Values.model_validate(_document(given)), names)
     except ValidationError as error:
         return Line(read.row, shown, None, names, _refusal(error))
-
-
-def _misshapen(error: csv.Error | None, cells: int, columns: int) -> Refusal | None:
-    if error is not None:
-        return Refusal("malformed_row", f"is not CSV: {error}")
-    return None if cells == columns else Refusal("malformed_row", f"has {cells} cells instead of {columns}")
 
 
 def _missing(given: Mapping[str, str]) -> Refusal | None:
@@ -319,8 +313,8 @@ def _unknown(line: Line, known: Known) -> Refusal | None:
     manager, price_list, group = (line.names[name] for name in ("account_manager", "price_list", "customer_group"))
     if line.person in known.taken:
         return Refusal("email_taken", "belongs to a customer of this store already", "email")
-    if manager:
-        return Refusal("unknown_account_manager", "is not a sales rep of this store", "account_manager")
+    if manager and (refusal := _unfit(known.sales_reps.get(folded(manager)))):
+        return refusal
     if price_list and price_list not in known.tiers:
         return Refusal("unknown_price_list", "is not a price tier of this store", "price_list")
     if group and group not in known.groups:
@@ -330,8 +324,17 @@ def _unknown(line: Line, known: Known) -> Refusal | None:
     return None
 
 
+def _unfit(manager: Member | None) -> Refusal | None:
+    if manager is None:
+        message = "is neither the e-mail address of a sales rep of this store nor the name of just one"
+        return Refusal("unknown_account_manager", message, "account_manager")
+    if manager.rep_status == "active":
+        return None
+    return Refusal("account_manager_not_active", "is not active, or has not accepted yet", "account_manager")
+
+
 def _planned(line: Line, values: _Values, known: Known, customer_id: str) -> PlannedCustomer:
-    group, tier = line.names["customer_group"], line.names["price_list"]
+    group, tier, manager = (line.names[name] for name in ("customer_group", "price_list", "account_manager"))
     return PlannedCustomer(
         row=line.row,
         id=customer_id,
@@ -341,6 +344,7 @@ def _planned(line: Line, values: _Values, known: Known, customer_id: str) -> Pla
         kind=values.kind,
         group_id=known.groups[group] if group else str(known.default_group),
         price_tier_id=known.tiers[tier] if tier else None,
+        account_manager_id=known.sales_reps[folded(manager)].id if manager else None,
         address=values.address,
         send_invitation=values.send_invitation,
     )

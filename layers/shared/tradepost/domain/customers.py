@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from tradepost.domain.errors import Fault, InvalidError
+from tradepost.domain.errors import ConflictError, Fault, InvalidError
 from tradepost.domain.values import Country, Email, Entity, Instant, OptionalText, Text, Value, folded
 
 MAX_ADDRESSES: Final = 20
@@ -77,12 +77,12 @@ class Customer(Entity):
     """A buying company's account in one store.
 
     `administrators` holds the persons who look after its employees at present, `suppressed` says that mail to its address
-    came back for good or was complained of, `order_months` counts what was done to its orders by the month they were placed
-    in, and `allows_acting` is its consent to sales reps who act for its employees.
+    came back for good or was complained of, `order_changes` counts what moved the figures of its orders,
+    and `allows_acting` is its consent to sales reps who act for its employees.
     """
 
     entity: ClassVar = "customer"
-    aside: ClassVar = frozenset({"invitation", "administrators", "suppressed", "order_months"})
+    aside: ClassVar = frozenset({"invitation", "administrators", "suppressed", "order_changes"})
 
     id: str
     store_id: str
@@ -102,7 +102,7 @@ class Customer(Entity):
     invitation: InvitationSummary | None = None
     administrators: Mapping[str, bool] = Field(default_factory=dict)
     suppressed: bool = False
-    order_months: Mapping[str, int] = Field(default_factory=dict)
+    order_changes: int = 0
     reseller: ResellerSummary | None = None
     created_at: Instant
 
@@ -129,6 +129,11 @@ class Customer(Entity):
         if self.invitation is None or self.invitation.state == "revoked":
             return frozenset({"not_invited"} if self.email else ())
         return self.invitation.standing
+
+    def must_be_active(self) -> None:
+        """Refuse what is only for customers that are active. Raises `ConflictError`."""
+        if not self.active:
+            raise ConflictError("customer_inactive", "The customer is not active.")
 
     def address(self, address_id: str, pointer: str) -> Address:
         """Return one of the addresses. Raises `InvalidError` if the customer has none with this id."""

@@ -18,6 +18,8 @@ type TokenKind = Literal["session", "acting", "reset"]
 _TOKEN = re.compile(r"tp_(session|acting|reset)_([a-z0-9.-]{1,160})_([a-z2-7]{52})_([0-9a-f]{8})")
 _LINK = re.compile(r"([a-z0-9-]{3,40}\.[0-9a-z]{26})\.([0-9]{1,6})\.([a-z2-7]{26})")
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRING_LENGTH = 12
+_PAIRING = re.compile(rf"([a-z0-9][a-z0-9-]{{2,40}}?)((?:-*[{_ALPHABET.lower()}]){{{_PAIRING_LENGTH}}})-*")
 
 
 def new_id() -> str:
@@ -110,6 +112,30 @@ def readable_number(prefix: str, entropy: bytes, *, length: int = 6) -> str:
         number, digit = divmod(number, len(_ALPHABET))
         digits.append(_ALPHABET[digit])
     return f"{prefix}-{''.join(digits)}"
+
+
+class PairingCode(NamedTuple):
+    """A code that pairs a device, taken apart: its store, by which it is found, and 58 bits in letters that people can type."""
+
+    store_id: str
+    secret: str
+
+    def __str__(self) -> str:
+        """Spell the code: `acme-7Q4K-9DMW-X2PT`."""
+        return "-".join((self.store_id, *(self.secret[start : start + 4] for start in range(0, _PAIRING_LENGTH, 4))))
+
+
+def derived_pairing_code(key: bytes, store_id: str, nonce: str) -> PairingCode:
+    """Return the code that belongs to a nonce, the same each time."""
+    number = readable_number("", _mac(key, "pairing", store_id, nonce), length=_PAIRING_LENGTH)
+    return PairingCode(store_id, number.removeprefix("-"))
+
+
+def parse_pairing_code(text: str) -> PairingCode | None:
+    """Take a code apart as somebody typed it, in any letter case, however it is spaced or hyphenated; None if it is none."""
+    letters = "".join(text.split()).lower()
+    match = _PAIRING.fullmatch(letters)
+    return PairingCode(match[1].rstrip("-"), match[2].replace("-", "").upper()) if match else None
 
 
 def digest(secret: str) -> str:

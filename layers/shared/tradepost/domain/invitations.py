@@ -10,7 +10,7 @@ from tradepost.domain.errors import ConflictError, DomainError, GoneError, NotFo
 from tradepost.domain.ids import person_key
 from tradepost.domain.limits import RateLimit
 from tradepost.domain.outbox import InvitationMail
-from tradepost.domain.people import Member, Party
+from tradepost.domain.people import Member, Party, Role
 from tradepost.domain.values import Email, Entity, Instant, Text, Value
 
 RENEWAL_PAUSE: Final = timedelta(minutes=5)
@@ -25,7 +25,7 @@ INVITED_BY_CUSTOMER: Final = RateLimit(
     "invited-by-customer", 100, timedelta(days=1), "too_many_invitations", "Many employees were invited within the day."
 )
 
-type InvitationKind = Literal["customer", "employee"]
+type InvitationKind = Literal["customer", "employee", "sales_rep"]
 type SkipReason = Literal[
     "out_of_scope",
     "no_email",
@@ -49,8 +49,9 @@ class Edit(Value):
 class Invitation(Entity):
     """One offer to join. Raising `generation` kills every link sent so far; sending again does not.
 
-    A `private` one goes to an address of the company directory, which the store does not get to see. `active` says whether
-    its customer is, `sendings` how many mails it had, `suppressed` that a mail came back for good or was complained of.
+    It has no customer if it is a sales rep's. A `private` one goes to an address of the company directory, which the store
+    does not get to see. `active` says whether its customer is, `sendings` how many mails it had, `suppressed` that a mail
+    came back for good or was complained of.
     """
 
     entity: ClassVar = "invitation"
@@ -61,7 +62,7 @@ class Invitation(Entity):
     kind: InvitationKind = "customer"
     email: Email
     name: Text
-    customer_id: str
+    customer_id: str | None = None
     member_id: str | None = None
     private: bool = False
     state: Literal["pending", "accepted", "revoked"] = "pending"
@@ -86,17 +87,17 @@ class Invitation(Entity):
 
     @property
     def summary(self) -> InvitationSummary:
-        """What the item of the invited customer or employee says of it."""
+        """What the item of the invited customer, employee or sales rep says of it."""
         return InvitationSummary(id=self.id, state=self.state, delivery=self.delivery, expires_at=self.expires_at)
 
     @property
     def recipient(self) -> str:
         """Whose mails are counted: the address's, unless the store could tell by the count whose it is."""
-        return self.customer_id if self.private else person_key(self.email)
+        return self.customer_id if self.private and self.customer_id else person_key(self.email)
 
     @property
     def standing(self) -> frozenset[str]:
-        """The labels under which its customer is counted; employees are not."""
+        """The labels under which its customer is counted; employees and sales reps are not."""
         if self.kind != "customer" or not self.active:
             return frozenset()
         if self.state == "revoked":
@@ -138,23 +139,23 @@ def invite(
     )
 
 
-def invite_employee(employee: Member, *, invitation_id: str, by: Party, at: datetime, lifetime: timedelta) -> Invitation:
-    """Make the invitation of a customer's employee who has not joined yet.
+def invite_member(member: Member, *, invitation_id: str, by: Party, at: datetime, lifetime: timedelta) -> Invitation:
+    """Make the invitation of a customer's employee, or of a sales rep, who has not joined yet.
 
     Raises `ConflictError` for one who has, and for an address from which mail came back.
     """
-    if employee.status == "active":
-        raise ConflictError("already_accepted", "This employee has joined already.")
-    if employee.suppressed:
+    if member.status == "active":
+        raise ConflictError("already_accepted", "This person has joined already.")
+    if member.suppressed:
         raise ConflictError("address_suppressed", WHY_SKIPPED["address_suppressed"])
     return Invitation(
         id=invitation_id,
-        store_id=employee.store_id,
-        kind="employee",
-        email=employee.email,
-        name=employee.name,
-        customer_id=employee.customer_id or "",
-        member_id=employee.id,
+        store_id=member.store_id,
+        kind="sales_rep" if member.role is Role.REP else "employee",
+        email=member.email,
+        name=member.name,
+        customer_id=member.customer_id,
+        member_id=member.id,
         created_at=at,
         created_by=by,
         announced_at=at,
@@ -202,7 +203,7 @@ def resend(invitation: Invitation, *, at: datetime, lifetime: timedelta, by_mail
     if invitation.state == "accepted":
         raise ConflictError("already_accepted", WHY_SKIPPED["already_accepted"])
     if invitation.state == "revoked":
-        raise ConflictError("invitation_revoked", "This invitation was revoked. Invite the customer anew.")
+        raise ConflictError("invitation_revoked", "This invitation was revoked. Invite anew.")
     if not invitation.active:
         raise ConflictError("inactive", WHY_SKIPPED["inactive"])
     change: dict[str, object] = {"announced_at": at, "expires_at": at + lifetime}

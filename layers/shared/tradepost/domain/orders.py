@@ -1,7 +1,7 @@
 """Orders: what a buyer is quoted, what is then placed, and how it moves from received to shipped."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
@@ -11,8 +11,9 @@ from tradepost.domain.catalog import Product, ProductNumber, number_key
 from tradepost.domain.customers import Customer, PostalAddress
 from tradepost.domain.errors import ConflictError, Fault, ForbiddenError, InvalidError
 from tradepost.domain.ids import digest
-from tradepost.domain.people import Party
-from tradepost.domain.stores import CheckoutOptions, PaymentMethod, ShippingMethod, Store
+from tradepost.domain.overrides import Approval, Excess, lowest_price
+from tradepost.domain.people import Party, Permission
+from tradepost.domain.stores import CheckoutOptions, OverrideLimits, PaymentMethod, ShippingMethod, Store
 from tradepost.domain.values import Entity, Instant, Money, Price, Quantity, Text, Value
 
 MAX_LINES: Final = 80
@@ -24,6 +25,16 @@ type OrderSource = Literal["portal", "fast_order", "offer", "api", "inventory_so
 type Move = Literal["confirm", "start", "ship", "cancel", "approve", "reject"]
 type Id = Annotated[str, Field(max_length=200)]
 
+_EDITED: Final = (
+    "billing_address",
+    "shipping_address",
+    "lines",
+    "shipping_method_id",
+    "shipping_cost",
+    "shipping_override_reason",
+    "payment_method_id",
+)
+"""What a change is noted of in the history."""
 OPEN_TO_EDITS: Final[frozenset[OrderStatus]] = frozenset({"awaiting_approval", "received"})
 
 
@@ -36,21 +47,28 @@ class Deed(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """From where a move leads where. `by_buyer` are the states in which a buyer may make it too."""
+    """Who may make a move, from where, and where it leads.
 
+    `by_buyer` are the states in which a buyer may make it, and the sales rep who placed the order for one.
+    """
+
+    needs: Permission
     sources: frozenset[OrderStatus]
     target: OrderStatus
     by_buyer: frozenset[OrderStatus] = frozenset()
 
 
 TRANSITIONS: Final[Mapping[Move, Transition]] = {
-    "approve": Transition(frozenset({"awaiting_approval"}), "received"),
-    "reject": Transition(frozenset({"awaiting_approval"}), "rejected"),
-    "confirm": Transition(frozenset({"received"}), "confirmed"),
-    "start": Transition(frozenset({"confirmed"}), "in_progress"),
-    "ship": Transition(frozenset({"in_progress"}), "shipped"),
+    "approve": Transition(Permission.APPROVE_ORDERS, frozenset({"awaiting_approval"}), "received"),
+    "reject": Transition(Permission.APPROVE_ORDERS, frozenset({"awaiting_approval"}), "rejected"),
+    "confirm": Transition(Permission.UPDATE_ORDERS, frozenset({"received"}), "confirmed"),
+    "start": Transition(Permission.UPDATE_ORDERS, frozenset({"confirmed"}), "in_progress"),
+    "ship": Transition(Permission.UPDATE_ORDERS, frozenset({"in_progress"}), "shipped"),
     "cancel": Transition(
-        frozenset({"received", "confirmed", "in_progress"}), "cancelled", frozenset({"awaiting_approval", "received"})
+        Permission.MOVE_ORDERS,
+        frozenset({"received", "confirmed", "in_progress"}),
+        "cancelled",
+        frozenset({"awaiting_approval", "received"}),
     ),
 }
 
@@ -76,8 +94,9 @@ type NewLines = Annotated[tuple[NewLine, ...], Field(min_length=1, max_length=MA
 class NewOrder(Value):
     """An order as it is sent, to be previewed or placed.
 
-    Without a billing address the customer's default one is used; without a shipping address, the billing address.
-    With `price_hash`, from a preview, nothing is placed at other prices than those shown.
+    Sales reps name the customer and the employee they order for; buyers order as themselves. Without a billing address the
+    customer's default one is used; without a shipping address, the billing address. With `price_hash`, from a preview,
+    nothing is placed at other prices than those shown.
     """
 
     customer_id: Id | None = None
@@ -89,9 +108,10 @@ class NewOrder(Value):
     lines: NewLines
     shipping_method_id: Id
     shipping_cost: Price | None = None
+    shipping_reason: Text | None = None
     payment_method_id: Id
     price_hash: Id | None = None
-    source: OrderSource = "portal"
+    source: OrderSource | None = None
 
 
 class OrderChange(Value):
@@ -99,6 +119,7 @@ class OrderChange(Value):
 
     `lines` replaces all lines. A product that was ordered before keeps its price, one that is added gets its listed
     price, and `unit_price` sets another one. A new shipping method brings its cost unless `shipping_cost` is sent too.
+    What a sales rep prices below its limits has to be approved, also where it had been before at another price.
     """
 
     billing_address_id: Id | None = None
@@ -108,6 +129,7 @@ class OrderChange(Value):
     lines: NewLines | None = None
     shipping_method_id: Id | None = None
     shipping_cost: Price | None = None
+    shipping_reason: Text | None = None
     payment_method_id: Id | None = None
 
 
@@ -124,7 +146,7 @@ class OrderLine(Value):
 
 
 class HistoryEntry(Value):
-    """One step of an order, or, with `from` and `to` the same, a change of the fields named in `changed`."""
+    """One step of an order, or a change of the fields named in `changed`, after which it may have to wait for approval."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
@@ -140,7 +162,7 @@ class HistoryEntry(Value):
 
 
 class Quote(Value):
-    """What an order would be if it were placed now."""
+    """What an order would be if it were placed now, and what of it would have to be approved."""
 
     customer_id: str
     price_tier_id: str | None
@@ -148,7 +170,9 @@ class Quote(Value):
     shipping_address: PostalAddress
     lines: tuple[OrderLine, ...]
     subtotal: Total
+    list_shipping_cost: Price
     shipping_cost: Price
+    shipping_override_reason: str | None = None
     tax: Price
     total: Total
     shipping_method_id: str
@@ -156,17 +180,29 @@ class Quote(Value):
     payment_method_id: str
     payment_method_name: str
     payment_kind: Literal["instant", "net_terms"]
+    approval: Approval | None = None
+
+    @property
+    def status(self) -> OrderStatus:
+        """The state that the order would begin in."""
+        return "awaiting_approval" if self.approval else "received"
 
     @property
     def price_hash(self) -> str:
-        """What stands for everything that the buyer was told it would pay."""
-        lines = [[number_key(line.product_number), line.quantity, line.unit_price.amount] for line in self.lines]
-        costs = [self.shipping_cost.amount, self.tax.amount, self.total.amount, self.total.currency]
-        return digest(json.dumps([lines, costs]))
+        """What stands for everything that was said about prices: those to be paid, and the listed ones beside them."""
+        lines = [
+            [number_key(line.product_number), line.quantity, line.list_price.amount, line.unit_price.amount]
+            for line in self.lines
+        ]
+        shipping = [self.list_shipping_cost.amount, self.shipping_cost.amount]
+        return digest(json.dumps([lines, shipping, self.tax.amount, self.total.amount, self.total.currency]))
 
 
 class Order(Entity):
-    """An order. Prices, names and addresses stay as they were placed when they change elsewhere."""
+    """An order. Prices, names and addresses stay as they were placed when they change elsewhere.
+
+    `approval` is what has to be approved while it waits for that.
+    """
 
     entity: ClassVar = "order"
 
@@ -186,7 +222,9 @@ class Order(Entity):
     shipping_address: PostalAddress
     lines: tuple[OrderLine, ...]
     subtotal: Total
+    list_shipping_cost: Price
     shipping_cost: Price
+    shipping_override_reason: str | None = None
     tax: Price
     total: Total
     shipping_method_id: str
@@ -194,6 +232,7 @@ class Order(Entity):
     payment_method_id: str
     payment_method_name: str
     payment_kind: Literal["instant", "net_terms"]
+    approval: Approval | None = None
     placed_at: Instant
     history: tuple[HistoryEntry, ...] = ()
 
@@ -201,10 +240,19 @@ class Order(Entity):
         """Return the line of a product; None if it is not ordered."""
         return next((line for line in self.lines if number_key(line.product_number) == number_key(number)), None)
 
+    @property
+    def is_known_to_buyer(self) -> bool:
+        """Whether the buyer was told of it, as it is as soon as nothing of it waits for approval."""
+        return "received" in {self.status, *(entry.from_status for entry in self.history)}
+
+    def was_priced_by(self, who: Party) -> bool:
+        """Tell whether somebody placed or changed it."""
+        return who.id in {self.actor.id, *(entry.actor.id for entry in self.history if entry.changed)}
+
 
 def refuse_overrides(new: NewOrder) -> None:
     """Keep prices locked: buyers pay what is listed. Raises `ForbiddenError`."""
-    pointers = ["/shipping_cost"] if new.shipping_cost is not None else []
+    pointers = [f"/{name}" for name in ("shipping_cost", "shipping_reason") if getattr(new, name) is not None]
     for index, line in enumerate(new.lines):
         pointers += [f"/lines/{index}/{name}" for name in ("unit_price", "reason") if getattr(line, name) is not None]
     if pointers:
@@ -214,26 +262,38 @@ def refuse_overrides(new: NewOrder) -> None:
 
 
 def quote(
-    new: NewOrder, *, store: Store, customer: Customer, products: Mapping[str, Product], options: CheckoutOptions
+    new: NewOrder,
+    *,
+    store: Store,
+    customer: Customer,
+    products: Mapping[str, Product],
+    options: CheckoutOptions,
+    limits: OverrideLimits | None,
 ) -> Quote:
-    """Tell what an order comes to. `products` are those that exist, by `number_key`. Raises `InvalidError`."""
+    """Tell what an order comes to, and whether it is within the `limits` of whoever prices it.
+
+    `products` are those that exist, by `number_key`. Raises `InvalidError`.
+    """
     tier_id = store.tier_of(customer.group_id, customer.price_tier_id)
     lines = _lines(new.lines, store, lambda number: _listed(products.get(number_key(number)), tier_id))
     billing = _address(customer, new.billing_address_id, new.billing_address, "billing_address") or _default_billing(customer)
     shipping = _address(customer, new.shipping_address_id, new.shipping_address, "shipping_address") or billing
     shipping_method = _shipping_method(options, new.shipping_method_id)
     payment_method = _payment_method(options, new.payment_method_id)
-    cost = _shipping_cost(new.shipping_cost, store) or shipping_method.cost
-    return Quote(
+    shipping_cost = _shipping_cost(new, _cost_of(shipping_method), store)
+    quoted = Quote(
         customer_id=customer.id,
         price_tier_id=tier_id,
         billing_address=billing,
         shipping_address=shipping,
         lines=lines,
-        **_sums(lines, cost),
+        **shipping_cost._asdict(),
+        **_sums(lines, shipping_cost.shipping_cost),
         **_shipped_by(shipping_method),
         **_paid_by(payment_method),
     )
+    too_low = _too_low(quoted, limits)
+    return quoted.model_copy(update={"approval": Approval(required_by=too_low)}) if too_low else quoted
 
 
 def place(
@@ -246,13 +306,13 @@ def place(
     source: OrderSource,
     by: Deed,
 ) -> Order:
-    """Turn a quote into an order."""
+    """Turn a quote into an order, which waits if something of it has to be approved."""
     return Order(
         **dict(quoted),
         id=order_id,
         store_id=customer.store_id,
         number=number,
-        status="received",
+        status=quoted.status,
         source=source,
         customer_number=customer.number,
         customer_name=customer.name,
@@ -271,9 +331,10 @@ def edit(
     customer: Customer | None,
     products: Mapping[str, Product],
     options: CheckoutOptions,
+    limits: OverrideLimits | None,
     by: Deed,
 ) -> Order:
-    """Change an order, and its totals with it. Nothing changed is the same order.
+    """Change an order, and its totals with it; beyond the `limits` it waits for approval. Nothing changed is the same order.
 
     `customer` is needed only where an address is picked from its list. Raises `ConflictError` once it is confirmed.
     """
@@ -289,38 +350,60 @@ def edit(
     for name in ("billing_address", "shipping_address"):
         address = _address(customer, getattr(change, f"{name}_id"), getattr(change, name), name)
         fields |= {name: address} if address else {}
-    cost = _shipping_cost(change.shipping_cost, store)
+    cost = _ShippingCost(order.list_shipping_cost, order.shipping_cost, order.shipping_override_reason)
     if change.shipping_method_id not in {None, order.shipping_method_id}:
         method = _shipping_method(options, change.shipping_method_id or "")
         fields |= _shipped_by(method)
-        cost = cost or method.cost
+        cost = _cost_of(method)
     if change.payment_method_id not in {None, order.payment_method_id}:
         fields |= _paid_by(_payment_method(options, change.payment_method_id or ""))
-    edited = order.model_copy(update=fields)
-    edited = edited.model_copy(update=_sums(edited.lines, cost or order.shipping_cost))
-    changed = tuple(name for name in OrderChange.model_fields if getattr(edited, name, None) != getattr(order, name, None))
+    edited = order.model_copy(update={**fields, **_shipping_cost(change, cost, store)._asdict()})
+    edited = edited.model_copy(update=_sums(edited.lines, edited.shipping_cost))
+    changed = tuple(name for name in _EDITED if getattr(edited, name) != getattr(order, name))
     if not changed:
         return order
-    entry = HistoryEntry(**by._asdict(), from_status=order.status, to=order.status, changed=changed)
-    return edited.model_copy(update={"history": (*order.history, entry)})
+    too_low = _too_low(edited, limits, before=order)
+    waits = bool(too_low) or order.status == "awaiting_approval"
+    status: OrderStatus = "awaiting_approval" if waits else order.status
+    entry = HistoryEntry(**by._asdict(), from_status=order.status, to=status, changed=changed)
+    approval = Approval(required_by=too_low) if waits else None
+    return edited.model_copy(update={"status": status, "approval": approval, "history": (*order.history, entry)})
 
 
-def moves_from(status: OrderStatus, *, as_buyer: bool) -> list[Move]:
-    """Return the moves that are open to the store, or to a buyer, in a state."""
-    return [
-        move for move, transition in TRANSITIONS.items() if status in (transition.by_buyer if as_buyer else transition.sources)
-    ]
+def moves_from(order: Order, who: Party, grants: frozenset[Permission]) -> list[Move]:
+    """Return the moves of an order that are open to somebody who is granted certain permissions."""
+    return [step for step in TRANSITIONS if _is_open(step, order, who, grants) and not _is_own(step, order, who, grants)]
 
 
-def move(order: Order, step: Move, *, as_buyer: bool, by: Deed, note: str | None = None) -> Order:
-    """Move an order to its next state. Raises `ConflictError` if there is no such move from where it is."""
-    possible = moves_from(order.status, as_buyer=as_buyer)
-    if step not in possible:
+def move(order: Order, step: Move, *, grants: frozenset[Permission], by: Deed, note: str | None = None) -> Order:
+    """Move an order to its next state.
+
+    Raises `ConflictError` if there is no such move from where it is, `ForbiddenError` for approving one's own prices.
+    """
+    if not _is_open(step, order, by.actor, grants):
+        possible = moves_from(order, by.actor, grants)
         said = f"An order that is {order.status.replace('_', ' ')} cannot be moved by “{step}”."
         raise ConflictError("invalid_transition", said, order_status=order.status, allowed_transitions=possible)
+    if _is_own(step, order, by.actor, grants):
+        raise ForbiddenError("own_order", "You placed or changed this order yourself: somebody else has to approve it.")
     target = TRANSITIONS[step].target
     entry = HistoryEntry(**by._asdict(), from_status=order.status, to=target, note=note)
-    return order.model_copy(update={"status": target, "history": (*order.history, entry)})
+    update = {"status": target, "history": (*order.history, entry), **({"approval": None} if step == "approve" else {})}
+    return order.model_copy(update=update)
+
+
+def _is_open(step: Move, order: Order, who: Party, grants: frozenset[Permission]) -> bool:
+    transition = TRANSITIONS[step]
+    if transition.needs not in grants:
+        return False
+    by_store = Permission.UPDATE_ORDERS in grants and order.status in transition.sources
+    by_buyer = Permission.UPDATE_ORDERS not in grants or order.actor.id == who.id
+    return by_store or (by_buyer and order.status in transition.by_buyer)
+
+
+def _is_own(step: Move, order: Order, who: Party, grants: frozenset[Permission]) -> bool:
+    """Tell whether somebody would approve its own prices, whom the limits hold for."""
+    return step == "approve" and Permission.SET_ANY_PRICE not in grants and order.was_priced_by(who)
 
 
 def _must_be_open_to_edits(order: Order) -> None:
@@ -391,6 +474,8 @@ def _line(wanted: NewLine, offered: _Offered, pointer: str, store: Store) -> Ord
         price, reason = wanted.unit_price, wanted.reason
         if price == offered.list_price:
             reason = None
+        elif price == offered.unit_price:
+            reason = reason or offered.reason
         elif reason is None:
             raise InvalidError(
                 Fault(f"{pointer}/reason", "is needed for a price other than the listed one"), code="reason_required"
@@ -413,7 +498,7 @@ def _sums(lines: Sequence[OrderLine], shipping_cost: Price) -> dict[str, Any]:
     subtotal = _total((line.total.amount for line in lines), currency, "/lines")
     tax = Price(amount=0, currency=currency)
     total = _total([subtotal.amount, shipping_cost.amount, tax.amount], currency, "/lines")
-    return {"subtotal": subtotal, "shipping_cost": shipping_cost, "tax": tax, "total": total}
+    return {"subtotal": subtotal, "tax": tax, "total": total}
 
 
 def _total(amounts: Iterable[int], currency: str, pointer: str) -> Total:
@@ -460,10 +545,65 @@ def _payment_method(options: CheckoutOptions, method_id: str) -> PaymentMethod:
     raise InvalidError(Fault("/payment_method_id", "is not a payment method of this store"), code="unknown_payment_method")
 
 
-def _shipping_cost(given: Price | None, store: Store) -> Price | None:
-    if given is not None:
-        store.must_trade_in(given.currency, "/shipping_cost/currency")
-    return given
+class _ShippingCost(NamedTuple):
+    """What shipping costs: as it is listed, as it is charged, and why if that is not the same."""
+
+    list_shipping_cost: Price
+    shipping_cost: Price
+    shipping_override_reason: str | None = None
+
+
+def _cost_of(method: ShippingMethod) -> _ShippingCost:
+    return _ShippingCost(method.cost, method.cost)
+
+
+def _shipping_cost(wanted: NewOrder | OrderChange, offered: _ShippingCost, store: Store) -> _ShippingCost:
+    cost, reason = wanted.shipping_cost, wanted.shipping_reason
+    if cost is None:
+        if reason is not None:
+            raise InvalidError(Fault("/shipping_reason", "explains a shipping_cost, and there is none"))
+        return offered
+    store.must_trade_in(cost.currency, "/shipping_cost/currency")
+    if cost == offered.list_shipping_cost:
+        return offered._replace(shipping_cost=cost, shipping_override_reason=None)
+    if cost == offered.shipping_cost:
+        reason = reason or offered.shipping_override_reason
+    return offered._replace(shipping_cost=cost, shipping_override_reason=reason)
+
+
+class _Priced(NamedTuple):
+    """Something that has a price in an order: what it is, and where its price stands. The floor holds for products alone."""
+
+    what: tuple[str, str]
+    pointer: str
+    listed: Price
+    given: Price
+
+
+def _priced(order: Quote | Order) -> Iterator[_Priced]:
+    for index, line in enumerate(order.lines):
+        product = ("product", number_key(line.product_number))
+        yield _Priced(product, f"/lines/{index}/unit_price", line.list_price, line.unit_price)
+    yield _Priced(("shipping", order.shipping_method_id), "/shipping_cost", order.list_shipping_cost, order.shipping_cost)
+
+
+def _too_low(order: Quote | Order, limits: OverrideLimits | None, before: Order | None = None) -> tuple[Excess, ...]:
+    """Return the prices that are further below the list than the limits allow.
+
+    One that the order had `before` is not looked at again: it is agreed upon, unless it was still waiting for approval.
+    """
+    had = {priced.what: priced for priced in _priced(before)} if before else {}
+    waiting = {excess.pointer: excess for excess in before.approval.required_by} if before and before.approval else {}
+    found: list[Excess] = []
+    for what, pointer, listed, given in _priced(order):
+        if what in had and had[what].given == given:
+            if had[what].pointer in waiting:
+                found.append(waiting[had[what].pointer].model_copy(update={"pointer": pointer}))
+        elif limits:
+            lowest = lowest_price(listed, limits, floored=what[0] == "product")
+            if given.amount < lowest.amount:
+                found.append(Excess(pointer=pointer, listed=listed, given=given, lowest=lowest))
+    return tuple(found)
 
 
 def _shipped_by(method: ShippingMethod) -> dict[str, Any]:

@@ -21,13 +21,14 @@ LONGEST_UNSEEN: Final = timedelta(hours=12)
 class InvitationMail(Value):
     """Mail the link to the invited person. The link is derived when the mail is written: it travels in no queue.
 
-    `sending` numbers the mails of one invitation, so that news of an older one is told from news of the latest.
+    A sales rep's has no customer. `sending` numbers the mails of one invitation, so that news of an older one is told from
+    news of the latest.
     """
 
     type: Literal["invitation"] = "invitation"
     store_id: str
     invitation_id: str
-    customer_id: str
+    customer_id: str | None = None
     member_id: str | None = None
     generation: int
     sending: int = 1

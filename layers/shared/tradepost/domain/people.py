@@ -27,6 +27,15 @@ CONSENT_TEXT_VERSION: Final = "2026-11"
 
 type EmployeeRole = Literal["admin", "buyer"]
 type Access = Literal["all", "allocated"]
+type MemberStatus = Literal["pending", "active", "inactive", "revoked"]
+type RepStatus = Literal["invited", "active", "inactive"]
+
+REP_STATUSES: Final[Mapping[RepStatus, frozenset[MemberStatus]]] = {
+    "invited": frozenset({"pending"}),
+    "active": frozenset({"active"}),
+    "inactive": frozenset({"inactive", "revoked"}),
+}
+"""What a sales rep is to the store, whose customers may still be allocated to one that is away or gone."""
 
 
 class Role(StrEnum):
@@ -71,7 +80,9 @@ class Permission(StrEnum):
     UPDATE_ORDERS = "orders:update"
     MOVE_ORDERS = "orders:move"
     APPROVE_ORDERS = "orders:approve"
+    SET_ANY_PRICE = "prices:set_any"
     SHOW_STATISTICS = "statistics:show"
+    COMPARE_SALES_REPS = "statistics:compare_sales_reps"
 
 
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
@@ -124,6 +135,7 @@ SUPERVISORS_GRANTS: Final = frozenset(
         Permission.APPROVE_ORDERS,
         Permission.READ_ACTING_LOG,
         Permission.LIST_STORES_SESSIONS,
+        Permission.COMPARE_SALES_REPS,
     }
 )
 ACTING_GRANTS: Final = frozenset(
@@ -205,7 +217,7 @@ class Member(Entity):
     access: Access | None = None
     supervisor: bool = False
     override_limits: OverrideLimits | None = None
-    status: Literal["pending", "active", "inactive", "revoked"] = "active"
+    status: MemberStatus = "active"
     landing: Text | None = None
     consents: tuple[ConsentChange, ...] = ()
     joined_at: Instant | None = None
@@ -234,6 +246,11 @@ class Member(Entity):
         return self.status == "active" and self.employee_role == "admin"
 
     @property
+    def rep_status(self) -> RepStatus:
+        """What the member is to the store as a sales rep."""
+        return next(status for status, stored in REP_STATUSES.items() if self.status in stored)
+
+    @property
     def admitted_at(self) -> datetime:
         """Since when the member has been in the store without a break. Raises `LookupError` for one who has not joined."""
         if self.joined_at is None:
@@ -249,6 +266,18 @@ class Member(Entity):
     def allows_activity(self) -> bool:
         """Whether the last decision was to allow activity tracking; nobody asked is a no."""
         return bool(self.consents) and self.consents[-1].allowed
+
+    def switched(self, *, active: bool, at: datetime) -> "Member":
+        """Send a sales rep away for the time being, or let it come back, to which no session of before belongs.
+
+        Raises `ConflictError` for one who has not accepted an invitation, or whose invitation was revoked.
+        """
+        if self.status not in {"active", "inactive"}:
+            raise ConflictError("rep_not_accepted", "This sales rep has no invitation that it accepted.")
+        if active is (self.status == "active"):
+            return self
+        change = {"status": "active", "readmitted_at": at} if active else {"status": "inactive"}
+        return self.model_copy(update=change)
 
     def deciding_on_activity(self, *, allowed: bool, at: datetime) -> "Member":
         """Note a decision about activity tracking; the same decision again changes nothing."""
@@ -291,17 +320,63 @@ def engaged(new: NewEmployee, before: Member | None, *, store_id: str, customer_
         employee_role=new.role,
         status="pending",
     )
-    if before is None:
-        return employee
-    # What the person decided, and what became of mail to the address, outlast the place.
-    kept = {name: getattr(before, name) for name in ("version", "landing", "consents", "suppressed")}
-    return employee.model_copy(update=kept)
+    return _as_before(employee, before)
+
+
+def _as_before(member: Member, before: Member | None) -> Member:
+    """Keep what the person decided, and what became of mail to the address: both outlast a place that was taken away."""
+    kept = ("version", "landing", "consents", "suppressed") if before else ()
+    return member.model_copy(update={name: getattr(before, name) for name in kept})
 
 
 def employee_exists() -> ConflictError:
     """Return the refusal to add somebody twice."""
     detail = "Somebody with this e-mail address is an employee of this customer already."
     return ConflictError("employee_exists", detail, pointer="/email")
+
+
+class NewSalesRep(Value):
+    """A sales rep as the owner invites it. Without `override_limits`, the store's hold for it."""
+
+    name: Text
+    email: Email
+    access: Access
+    supervisor: StrictBool = False
+    override_limits: OverrideLimits | None = None
+    phone: OptionalText | None = None
+
+    def place(self, store_id: str) -> str:
+        """Return the id of this person's place on the store's staff: the same in any letter case of the address."""
+        return member_id(store_id, person_key(self.email))
+
+
+def hired(new: NewSalesRep, before: Member | None, *, store_id: str) -> Member:
+    """Return a sales rep who has yet to join. One whose place was taken away `before` gets it again.
+
+    Raises `ConflictError` for somebody who is on the store's staff at present.
+    """
+    if before and before.status != "revoked":
+        raise sales_rep_exists()
+    rep = Member(
+        id=new.place(store_id),
+        store_id=store_id,
+        person=person_key(new.email),
+        role=Role.REP,
+        name=new.name,
+        email=new.email,
+        phone=new.phone,
+        access=new.access,
+        supervisor=new.supervisor,
+        override_limits=new.override_limits,
+        status="pending",
+    )
+    return _as_before(rep, before)
+
+
+def sales_rep_exists() -> ConflictError:
+    """Return the refusal to invite somebody twice."""
+    detail = "Somebody with this e-mail address is the owner or a sales rep of this store already."
+    return ConflictError("sales_rep_exists", detail, pointer="/email")
 
 
 class Membership(Entity):
@@ -316,10 +391,19 @@ class Membership(Entity):
     customer_name: str | None = None
 
 
+class ActingNote(Value):
+    """For whom somebody acts in a session, and until when at the latest. `id` is that of the acting session."""
+
+    id: str
+    subject: Party
+    until: Instant
+
+
 class Session(Entity):
-    """A signed-in device. Only a digest of its token is stored, and that is its id."""
+    """A signed-in device. Only a digest of its token is stored, and that is its id. `acting` is what was begun in it last."""
 
     entity: ClassVar = "session"
+    aside: ClassVar = frozenset({"acting"})
 
     id: str
     member_id: str
@@ -328,6 +412,11 @@ class Session(Entity):
     last_seen_at: Instant
     device: str
     address: str
+    acting: ActingNote | None = None
+
+    def acting_at(self, at: datetime) -> ActingNote | None:
+        """Return for whom somebody acts in it at an instant."""
+        return self.acting if self.acting and at < self.acting.until else None
 
     @property
     def expires_at(self) -> datetime:

@@ -125,22 +125,26 @@ class Store(Entity):
         if currency != self.currency:
             raise InvalidError(Fault(pointer, f"must be in {self.currency}, the store's currency"), code="wrong_currency")
 
+    def must_limit_in_its_currency(self, limits: OverrideLimits | None) -> None:
+        """Refuse limits whose floor is in another currency than the store's."""
+        if limits and limits.floor:
+            self.must_trade_in(limits.floor.currency, "/override_limits/floor/currency")
+
 
 def change_settings(store: Store, given: Mapping[str, Any]) -> Store:
     """Return a store with changed settings. Of nested settings, only the fields that were sent change.
 
     Raises `InvalidError` for guest access without a price tier, and for a floor in another currency.
     """
-    merged = {name: _merged(getattr(store, name), value) for name, value in given.items()}
-    changed = store.model_copy(update=merged)
+    changed = store.model_copy(update={name: merged(getattr(store, name), value) for name, value in given.items()})
     if changed.guest_access.enabled and changed.guest_access.price_tier_id is None:
         raise InvalidError(Fault("/guest_access/price_tier_id", "is required to let guests in"), code="price_tier_required")
-    if changed.override_limits.floor:
-        changed.must_trade_in(changed.override_limits.floor.currency, "/override_limits/floor/currency")
+    changed.must_limit_in_its_currency(changed.override_limits)
     return changed
 
 
-def _merged(before: object, sent: object) -> object:
+def merged(before: object, sent: object) -> object:
+    """Return a setting as it is after a change: of a nested one, only the fields that were sent are others than before."""
     if isinstance(before, Value) and isinstance(sent, Value):
         return before.model_copy(update={name: getattr(sent, name) for name in sent.model_fields_set})
     return sent

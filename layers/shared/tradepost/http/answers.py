@@ -17,7 +17,7 @@ from tradepost.domain.customers import (
     ResellerSummary,
 )
 from tradepost.domain.invitations import Edit, Invitation, InvitationKind
-from tradepost.domain.people import Member, Party, Role
+from tradepost.domain.people import Access, Member, Party, RepStatus, Role
 from tradepost.domain.stores import Branding, GuestAccess, OverrideLimits, Store
 from tradepost.domain.values import Instant, Price
 from tradepost.http.app import Answer
@@ -58,6 +58,7 @@ class StoreSettings(Answer):
     invitation_days: int
     offer_days: int
     override_limits: OverrideLimits
+    acting_needs_consent: bool
     domain: str | None
     opened_at: Instant
     etag: str
@@ -100,7 +101,7 @@ def member_brief(member: Member) -> MemberBrief:
 
 
 class LatestInvitation(Answer):
-    """Where the latest invitation of a customer or an employee stands."""
+    """Where the latest invitation of a customer, an employee or a sales rep stands."""
 
     id: str
     state: InvitationState
@@ -110,6 +111,27 @@ class LatestInvitation(Answer):
 def latest_invitation(told: InvitationSummary | None, *, at: datetime) -> LatestInvitation | None:
     """Show where an invitation stands at an instant."""
     return LatestInvitation(id=told.id, state=told.state_at(at), delivery=told.delivery) if told else None
+
+
+class SalesRepAnswer(Answer):
+    """A sales rep, invited, active, or inactive: sent away for the time being or for good."""
+
+    id: str
+    name: str
+    email: str
+    phone: str | None
+    access: Annotated[Access, Field(description="Which customers it sees: those allocated to it, or every active one.")]
+    supervisor: bool
+    status: RepStatus
+    override_limits: Annotated[OverrideLimits | None, Field(description="Null where the store's limits hold.")]
+    invitation: LatestInvitation | None
+    joined_at: Instant | None
+    etag: str
+
+
+def sales_rep_answer(rep: Member, *, at: datetime) -> SalesRepAnswer:
+    """Show a sales rep as it stands at an instant."""
+    return SalesRepAnswer.of(rep, status=rep.rep_status, invitation=latest_invitation(rep.invitation, at=at))
 
 
 class CustomerAnswer(Answer):
@@ -127,6 +149,7 @@ class CustomerAnswer(Answer):
     price_tier_id: str | None
     account_manager_id: str | None
     further_sales_rep_ids: tuple[str, ...]
+    allows_acting: Annotated[bool, Field(description="Whether sales reps may act for its employees, where the store asks.")]
     addresses: tuple[Address, ...]
     invitation: LatestInvitation | None
     reseller: ResellerSummary | None
@@ -148,8 +171,9 @@ class InvitationAnswer(Answer):
     kind: InvitationKind
     email: Annotated[str | None, Field(description="Null while it goes to a company of the directory that has not accepted.")]
     name: str
-    customer_id: str
+    customer_id: Annotated[str | None, Field(description="Null for a sales rep.")]
     employee_id: str | None
+    sales_rep_id: str | None
     state: InvitationState
     delivery: Delivery
     created_at: Instant
@@ -169,7 +193,8 @@ def invitation_answer(invitation: Invitation, *, at: datetime, link: str | None 
     shown = {
         **invitation.model_dump(),
         "email": None if hidden else invitation.email,
-        "employee_id": invitation.member_id,
+        "employee_id": invitation.member_id if invitation.kind == "employee" else None,
+        "sales_rep_id": invitation.member_id if invitation.kind == "sales_rep" else None,
         "state": invitation.state_at(at),
         "link": link,
         "etag": invitation.etag,

@@ -53,6 +53,8 @@ from tradepost.table.shapes import (
 from tradepost.table.transaction import KeptAnswer, Replay, Transaction
 
 ANYONE: Final = "anyone"
+_DECISIONS: Final = 3
+"""How often something is decided that others are changing all the while."""
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(r'(?:W/)?"?(\d{1,12})"?')
@@ -157,6 +159,11 @@ class CallerInfo:
         return Scope.of(self.member)
 
     @property
+    def actors_scope(self) -> Scope:
+        """The customers that whoever it is may see, whomever it acts for."""
+        return Scope.of(self._actor or self.member)
+
+    @property
     def is_owner(self) -> bool:
         """Whether the caller runs the store."""
         return self._member is not None and self._member.role is Role.OWNER
@@ -230,14 +237,19 @@ class CallerInfo:
         return stored
 
     def decided[A](self, decide: Callable[[], A]) -> A:
-        """Carry out a decision, once more if what it was made on changed at that moment and the caller named no version."""
-        try:
-            return decide()
-        except (errors.StaleError, errors.ConflictError) as overtaken:
-            if self.if_match is not None or overtaken.code not in {"stale", "conflict"}:
-                raise
-            self.reader = Reader()
-            return decide()
+        """Carry out a decision, and again a few times if what it was made on changed at that moment.
+
+        `decide` reads what it decides on through `reader`, and holds it against the version that the caller names (`match`).
+        """
+        for _ in range(_DECISIONS - 1):
+            try:
+                return decide()
+            except (errors.StaleError, errors.ConflictError) as overtaken:
+                named = overtaken.code == "stale" and self.if_match is not None
+                if named or overtaken.code not in {"stale", "conflict"}:
+                    raise
+                self.reader = Reader()
+        return decide()
 
     def transaction(self, *, owner: str | None = None, party: Party | None = None) -> Transaction:
         """Begin the write of this request, as the caller, unless a person is only becoming one."""
@@ -352,19 +364,19 @@ def _act(caller: CallerInfo, token: Token, place: ActingKey) -> None:
     read = caller.reader
     acting, employee = read.find(keys["acting"], ActingSession), read.find(keys["employee"], Member)
     customer = read.find(keys["customer"], Customer)
-    if acting is None or employee is None or customer is None or not acting.is_live(caller.at):
+    if acting is None or employee is None or customer is None:
         raise _invalid_token()
-    if (acting.session_id, acting.employee_id) != (session.id, employee.id) or employee.status != "active":
+    if (acting.session_id, acting.employee_id) != (session.id, employee.id):
         raise _invalid_token()
-    if not customer.active:
+    if not acting.holds(account, employee, customer, at=caller.at):
         raise _invalid_token()
+    caller.recognise(store, session=session, member=employee, account=account, customer=customer, actor=actor, acting=acting)
     if not Scope.of(actor).covers(customer):
         raise errors.NotFoundError("customer")
-    caller.recognise(store, session=session, member=employee, account=account, customer=customer, actor=actor, acting=acting)
     if caller.rule.allow is not Permission.END_ACTING:
         store.must_be_open()
         refuse_without_consent(customer, store)
-    if caller.rule.allow == ANYONE or caller.rule.allow in employee.grants - caller.grants:
+    if caller.rule.allow == ANYONE or caller.rule.allow in (employee.grants | actor.grants) - caller.grants:
         raise errors.ForbiddenError("not_while_acting", "This is for the person alone. Return to your own account first.")
     _admit(caller)
     _touch(caller, keys["session"])

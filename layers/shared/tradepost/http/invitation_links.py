@@ -29,7 +29,8 @@ from tradepost.domain.values import OptionalText, Text, Value, folded
 from tradepost.http.answers import SignedIn
 from tradepost.http.app import logger
 from tradepost.http.callers import Ask, CallerInfo
-from tradepost.http.sign_in import account_for, open_session
+from tradepost.http.entrance import open_session
+from tradepost.http.sign_in import account_for
 from tradepost.table.companies import company_key, save_company
 from tradepost.table.customers import company_claim, customer_key, email_claim, require_active, save_customer
 from tradepost.table.invitations import invitation_key, save_invitation, store_of
@@ -70,46 +71,57 @@ class Offer(NamedTuple):
 
     invitation: Invitation
     store: Store
-    customer: Customer
+    customer: Customer | None
     account: Account | None
     member: Member | None
 
     @property
-    def employee(self) -> Member | None:
-        """The employee who is invited; None if it is the customer itself."""
-        return self.member if self.invitation.kind == "employee" else None
+    def named(self) -> Member | None:
+        """The employee or sales rep who is invited by name; None if it is the customer itself."""
+        return None if self.invitation.kind == "customer" else self.member
+
+    @property
+    def buys_for(self) -> str | None:
+        """The company that the person is to buy for; None if it is to sell for the store."""
+        return self.customer.name if self.customer else None
+
+    @property
+    def own_customer(self) -> Customer | None:
+        """The customer, if it is invited itself and so may correct what was entered of it."""
+        return None if self.named else self.customer
 
     @property
     def name(self) -> str | None:
         """The person's name, as far as it was entered."""
-        return self.employee.name if self.employee else self.customer.contact_name
+        invited = self.customer.contact_name if self.customer else None
+        return self.named.name if self.named else invited
 
     @property
     def phone(self) -> str | None:
         """The person's telephone number, as far as it was entered."""
-        return self.employee.phone if self.employee else None
+        return self.named.phone if self.named else None
 
     @property
     def company(self) -> str | None:
         """The company's name, where it is the invited person's to correct."""
-        return None if self.employee else self.customer.name
+        return self.own_customer.name if self.own_customer else None
 
     @property
     def address(self) -> PostalAddress | None:
         """The company's address, where it is the invited person's to correct, as far as it was entered."""
-        held = None if self.employee else self.customer.main_address
-        return held and PostalAddress(**held.model_dump(include=set(PostalAddress.model_fields)))
+        held = self.own_customer.main_address if self.own_customer else None
+        return PostalAddress(**held.model_dump(include=set(PostalAddress.model_fields))) if held else None
 
     @property
     def entered_by(self) -> str:
         """Who has entered all that."""
-        return (self.invitation.created_by.name if self.employee else None) or self.store.display_name
+        return (self.invitation.created_by.name if self.named else None) or self.store.display_name
 
     @property
     def entered(self) -> Mapping[str, str | None]:
         """What the person may correct, by what a correction of it is called."""
         person = {name: value for name, value in (("name", self.name), ("phone", self.phone)) if value}
-        if self.employee:
+        if self.named:
             return person
         held = self.address.model_dump() if self.address else dict.fromkeys(PostalAddress.model_fields)
         return {"company": self.company, **person, **{f"address.{name}": value for name, value in held.items()}}
@@ -135,24 +147,24 @@ def offer_of(token: str, caller: CallerInfo) -> Offer:
     Raises `GoneError` for a dead link, `NotFoundError` for one we never made, `UnavailableError` while the store is off.
     """
     link, invitation, store = _followed(token, caller)
-    store.must_be_open()
     reason = why_dead(invitation, link.generation, at=caller.at)
     if reason:
         raise reason
     person = person_key(invitation.email)
     place = invitation.member_id or member_id(store.id, person, invitation.customer_id)
-    keys = customer_key(store.id, invitation.customer_id), ACCOUNT.key(person=person), member_key(place, store.id)
-    caller.reader.fetch(keys)
-    customer = caller.reader.find(keys[0], Customer)
-    member = caller.reader.find(keys[2], Member)
-    if customer is None or not customer.active:
+    account, held = ACCOUNT.key(person=person), member_key(place, store.id)
+    company = customer_key(store.id, invitation.customer_id) if invitation.customer_id else None
+    read = caller.reader
+    read.fetch(filter(None, (account, held, company)))
+    customer, member = company and read.find(company, Customer), read.find(held, Member)
+    if company and (customer is None or not customer.active):
         raise _withdrawn()
-    if invitation.kind == "employee" and (member is None or member.status == "revoked"):
+    if invitation.kind != "customer" and (member is None or member.status == "revoked"):
         raise _withdrawn()
-    if invitation.kind == "employee" and member and member.status == "active":
+    if invitation.kind != "customer" and member and member.status == "active":
         # The person has joined by the customer's own invitation meanwhile.
         raise GoneError("invitation_used", "This invitation was accepted already. You can log in.")
-    return Offer(invitation, store, customer, caller.reader.find(keys[1], Account), member)
+    return Offer(invitation, store, customer, read.find(account, Account), member)
 
 
 def accept_offer(token: str, acceptance: Acceptance, caller: CallerInfo) -> SignedIn:
@@ -228,22 +240,23 @@ def _joining(offer: Offer, acceptance: Acceptance, caller: CallerInfo) -> _Joini
     edits = edits_of(offer.entered, {**said, **{f"address.{name}": value for name, value in address.items()}})
     accepted = accept(offer.invitation, by=member.id, at=caller.at, edits=edits)
     customer = offer.customer
-    if offer.employee:
-        require_active(tx, customer.store_id, customer.id)
-    else:
-        customer = _as_the_person_says(customer, acceptance)
+    if offer.own_customer:
+        customer = _as_the_person_says(offer.own_customer, acceptance)
         accepted, customer = _made_known(tx, accepted, customer, account, offer, caller)
         if customer != offer.customer:
             save_customer(tx, customer, before=offer.customer)
+    elif customer:
+        require_active(tx, customer.store_id, customer.id)
     save_invitation(tx, accepted, before=offer.invitation)
     member = save_member(tx, member)
-    note_administrator(tx, member)
-    save_membership(tx, member, customer_name=customer.name)
+    if customer:
+        note_administrator(tx, member)
+    save_membership(tx, member, customer_name=customer.name if customer else None)
     if acceptance.password is not None:
         forget_failures(tx, member.person)
     tx.announce(WelcomeMail(store_id=offer.store.id, member_id=member.id))
     told = [edit.model_dump() for edit in edits]
-    tx.audit("invitation:accepted", accepted.id, customer_id=customer.id, edits=told)
+    tx.audit("invitation:accepted", accepted.id, customer_id=member.customer_id, edits=told)
     return _Joining(offer.store, account, member, tx)
 
 
@@ -251,7 +264,6 @@ def renew_offer(token: str, caller: CallerInfo) -> None:
     """Mail the invitation's present link to the invited address, unless it is revoked, used up or was mailed just now."""
     try:
         _, invitation, store = _followed(token, caller)
-        store.must_be_open()
         renewed = renew(invitation, at=caller.at, lifetime=store.invitation_lifetime)
         tx = caller.transaction(owner=store_owner(store.id))
         save_invitation(tx, renewed, before=invitation)
@@ -265,6 +277,7 @@ def renew_offer(token: str, caller: CallerInfo) -> None:
 
 
 def _followed(token: str, caller: CallerInfo) -> tuple[Link, Invitation, Store]:
+    """Return what a link of ours leads to. While the store is switched off, only its staff gets any further."""
     link = parse_link(signing_key(), token)
     if link is None:
         raise NotFoundError("invitation link")
@@ -273,6 +286,8 @@ def _followed(token: str, caller: CallerInfo) -> tuple[Link, Invitation, Store]:
     store = caller.reader.find(store_key(store_id), Store)
     if invitation is None or store is None:
         raise NotFoundError("invitation link")
+    if invitation.kind != "sales_rep":
+        store.must_be_open()
     return link, invitation, store
 
 
@@ -292,7 +307,7 @@ def _check(offer: Offer, acceptance: Acceptance, caller: CallerInfo) -> None:
         detail = f"This invitation is for {invited}, and you are signed in as {account.name} ({own}). Nothing has changed."
         raise ConflictError("wrong_account", detail, invited=invited, signed_in_as=own)
     faults = []
-    if offer.employee:
+    if offer.named:
         theirs = "is not yours to correct: only the customer's own invitation may"
         faults += [Fault(f"/{part}", theirs) for part in ("company", "address") if getattr(acceptance, part) is not None]
     if not (acceptance.name or offer.name or offer.account):
@@ -315,20 +330,20 @@ def _account(offer: Offer, acceptance: Acceptance, caller: CallerInfo) -> Accoun
 
 
 def _member(offer: Offer, account: Account, acceptance: Acceptance, caller: CallerInfo) -> Member:
-    """Return the person's place with the customer: a new one, the one that awaits it, or that was taken away before.
+    """Return the person's place: a new one, the one that awaits it, or that was taken away before.
 
     The customer's own invitation makes its person an administrator. Sessions of a place that is held already go on.
     """
     held = offer.member
     if held is None:
         held = Member(
-            id=member_id(offer.store.id, account.person, offer.customer.id),
+            id=member_id(offer.store.id, account.person, offer.invitation.customer_id),
             store_id=offer.store.id,
             person=account.person,
             role=Role.BUYER,
             name=account.name,
             email=account.email,
-            customer_id=offer.customer.id,
+            customer_id=offer.invitation.customer_id,
             status="pending",
         )
     joined = held.status == "active"
@@ -337,7 +352,7 @@ def _member(offer: Offer, account: Account, acceptance: Acceptance, caller: Call
         "name": acceptance.name or (held.name if joined else account.name),
         "phone": acceptance.phone or held.phone,
         "joined_at": held.joined_at if joined else caller.at,
-        "employee_role": held.employee_role if offer.employee else "admin",
+        "employee_role": held.employee_role if offer.named else "admin",
     }
     return held.model_copy(update=change)
 

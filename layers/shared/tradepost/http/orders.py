@@ -1,13 +1,13 @@
 """Ordering: what previewing and placing an order have in common, and how orders are shown."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
 from tradepost.domain.catalog import Product, number_key
 from tradepost.domain.customers import Customer, PostalAddress
-from tradepost.domain.errors import Fault, InvalidError, NotFoundError
+from tradepost.domain.errors import ConflictError, Fault, InvalidError, NotFoundError
 from tradepost.domain.orders import (
     Deed,
     HistoryEntry,
@@ -23,10 +23,13 @@ from tradepost.domain.orders import (
     quote,
     refuse_overrides,
 )
-from tradepost.domain.people import Party
+from tradepost.domain.overrides import Approval, limits_of
+from tradepost.domain.people import Member, Party, Permission
 from tradepost.domain.values import Instant, Money
 from tradepost.http.app import Answer
 from tradepost.http.callers import Ask, CallerInfo
+from tradepost.table.customers import customer_key, get_customer
+from tradepost.table.people import member_key
 from tradepost.table.products import product_key
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
@@ -35,14 +38,20 @@ from tradepost.table.transaction import Transaction
 
 
 class OrderPreview(Answer):
-    """What an order would come to. Sent with the order, `price_hash` makes sure that it does."""
+    """What an order would come to. Sent with the order, `price_hash` makes sure that it does.
 
+    `status` is how it would begin: waiting for approval if there is an `approval`, which names the prices that need it.
+    """
+
+    status: OrderStatus
     customer_id: str
     billing_address: PostalAddress
     shipping_address: PostalAddress
     lines: tuple[OrderLine, ...]
     subtotal: Money
+    list_shipping_cost: Money
     shipping_cost: Money
+    shipping_override_reason: str | None
     tax: Money
     total: Money
     shipping_method_id: str
@@ -50,11 +59,15 @@ class OrderPreview(Answer):
     payment_method_id: str
     payment_method_name: str
     payment_kind: str
+    approval: Approval | None
     price_hash: str
 
 
 class OrderAnswer(Answer):
-    """An order. Lists leave `lines` out (null) unless they are asked for; `line_count` is always there."""
+    """An order. Lists leave `lines` out (null) unless they are asked for; `line_count` is always there.
+
+    `approval` says which prices have to be approved while the order waits for that; buyers are not told how low they might be.
+    """
 
     id: str
     number: str
@@ -71,7 +84,9 @@ class OrderAnswer(Answer):
     lines: tuple[OrderLine, ...] | None
     line_count: int
     subtotal: Money
+    list_shipping_cost: Money
     shipping_cost: Money
+    shipping_override_reason: str | None
     tax: Money
     total: Money
     shipping_method_id: str
@@ -79,6 +94,7 @@ class OrderAnswer(Answer):
     payment_method_id: str
     payment_method_name: str
     payment_kind: str
+    approval: Approval | None
     placed_at: Instant
     history: tuple[HistoryEntry, ...]
     allowed_transitions: Annotated[list[Move], Field(description="The moves that are open to you now.")]
@@ -93,7 +109,8 @@ def order_answer(order: Order, caller: CallerInfo, *, with_lines: bool = True) -
             **shown,
             "lines": order.lines if with_lines else None,
             "line_count": len(order.lines),
-            "allowed_transitions": moves_from(order.status, as_buyer=caller.customer_id is not None),
+            "approval": order.approval if Permission.UPDATE_ORDERS in caller.grants else None,
+            "allowed_transitions": moves_from(order, caller.actor, caller.grants),
         }
     )
 
@@ -105,7 +122,7 @@ def deed(tx: Transaction) -> Deed:
 
 def order_preview(quoted: Quote) -> OrderPreview:
     """Show what an order would come to."""
-    return OrderPreview.model_validate({**dict(quoted), "price_hash": quoted.price_hash})
+    return OrderPreview.model_validate({**dict(quoted), "status": quoted.status, "price_hash": quoted.price_hash})
 
 
 def new_order_reads(ask: Ask) -> list[Key]:
@@ -114,22 +131,71 @@ def new_order_reads(ask: Ask) -> list[Key]:
         new = NewOrder.model_validate_json(ask.body)
     except ValueError:
         return []
-    return [checkout_options_key(ask.store), *product_keys(ask.store, new.lines)]
+    return _new_order_keys(new, ask.store, ask.customer or new.customer_id, new.employee_id)
 
 
-def quoted_for(new: NewOrder, caller: CallerInfo) -> tuple[Quote, Customer]:
-    """Quote an order for the buyer that sends it. Raises `NotFoundError` for another's customer or employee."""
-    customer = caller.customer
-    if customer is None or new.customer_id not in {None, customer.id}:
+class Ordering(NamedTuple):
+    """An order about to be placed: what it comes to, for whom it is, and the way it came."""
+
+    quoted: Quote
+    customer: Customer
+    employee_id: str
+    source: OrderSource
+
+
+def ordering(new: NewOrder, caller: CallerInfo) -> Ordering:
+    """Quote an order for whoever sends it: a buyer orders for itself, a sales rep for an employee of a customer in its scope.
+
+    Raises `NotFoundError` for another's customer or employee, `ConflictError` for one that is not active.
+    """
+    store = caller.store
+    customer_id, employee_id = _for_whom(new, caller)
+    caller.reader.fetch(_new_order_keys(new, store.id, customer_id, employee_id))
+    customer = get_customer(caller.reader, caller.actors_scope, customer_id)
+    employee = caller.reader.find(member_key(employee_id, store.id), Member)
+    if employee is None or employee.customer_id != customer.id or employee.status == "revoked":
+        raise NotFoundError("employee")
+    source: OrderSource = "fast_order" if caller.is_rep else "portal"
+    if new.source not in {None, source}:
+        raise InvalidError(Fault("/source", f"is “{source}” for your orders"), code="source_not_allowed")
+    if not caller.is_rep:
+        refuse_overrides(new)
+    customer.must_be_active()
+    if employee.status != "active":
+        raise ConflictError("employee_not_active", "This employee has not joined yet.")
+    quoted = quote(
+        new,
+        store=store,
+        customer=customer,
+        products=find_products(caller.reader, store.id, new.lines),
+        options=find_checkout_options(caller.reader, store.id),
+        limits=limits_of(caller.member, store),
+    )
+    return Ordering(quoted, customer, employee.id, source)
+
+
+def _for_whom(new: NewOrder, caller: CallerInfo) -> tuple[str, str]:
+    """Return the customer and the employee of an order. Raises `InvalidError` for a sales rep that does not name them."""
+    if caller.is_rep:
+        if new.customer_id is None or new.employee_id is None:
+            missing = [name for name in ("customer_id", "employee_id") if getattr(new, name) is None]
+            raise InvalidError(*(Fault(f"/{name}", "is required: say for whom this is ordered") for name in missing))
+        return new.customer_id, new.employee_id
+    own = caller.customer_id
+    if own is None or new.customer_id not in {None, own}:
         raise NotFoundError("customer")
     if new.employee_id not in {None, caller.member.id}:
         raise NotFoundError("employee")
-    if new.source != "portal":
-        raise InvalidError(Fault("/source", "is “portal” for orders of buyers"), code="source_not_allowed")
-    refuse_overrides(new)
-    products = find_products(caller.reader, caller.store.id, new.lines)
-    options = find_checkout_options(caller.reader, caller.store.id)
-    return quote(new, store=caller.store, customer=customer, products=products, options=options), customer
+    return own, caller.member.id
+
+
+def _new_order_keys(new: NewOrder, store_id: str, customer_id: str | None, employee_id: str | None) -> list[Key]:
+    keys = [checkout_options_key(store_id), *product_keys(store_id, new.lines)]
+    if customer_id is not None:
+        keys.append(customer_key(store_id, customer_id))
+    if employee_id is not None:
+        keys.append(member_key(employee_id, store_id))
+    return keys
 
 
 def product_keys(store_id: str, lines: Iterable[NewLine]) -> list[Key]:
@@ -139,5 +205,6 @@ def product_keys(store_id: str, lines: Iterable[NewLine]) -> list[Key]:
 
 def find_products(reader: Reader, store_id: str, lines: Sequence[NewLine]) -> dict[str, Product]:
     """Return the products of some lines that exist, by `number_key`."""
+    reader.fetch(product_keys(store_id, lines))
     found = (reader.find(key, Product) for key in product_keys(store_id, lines))
     return {number_key(product.number): product for product in found if product is not None}

@@ -1,17 +1,11 @@
-"""Signing in: proving who one is by a password, and starting the session that the answer carries."""
+"""Proving who one is by a password."""
 
-from dataclasses import dataclass
-
-from tradepost.aws.secrets import signing_key
 from tradepost.domain.errors import UnauthenticatedError
-from tradepost.domain.ids import derived_token, new_id, person_key
+from tradepost.domain.ids import person_key
 from tradepost.domain.passwords import hash_password, password_matches
-from tradepost.domain.people import Account, Member, locked_out
-from tradepost.domain.stores import Store
-from tradepost.http.answers import SignedIn, member_brief, store_brief
+from tradepost.domain.people import Account, locked_out
 from tradepost.http.callers import CallerInfo
-from tradepost.table.people import Person, find_person, note_failure, save_account, start_session
-from tradepost.table.transaction import TokenSeed, Transaction
+from tradepost.table.people import Person, find_person, note_failure
 
 
 def prove(email: str, password: str, caller: CallerInfo) -> Person:
@@ -53,43 +47,3 @@ def proven_account(person: Person) -> Account:
     if person.account is None:
         raise LookupError("a proven person has an account")
     return person.account
-
-
-@dataclass(frozen=True)
-class Entrance:
-    """A session that a transaction is about to start, and the answer that will carry its token."""
-
-    answer: SignedIn
-    seed: TokenSeed
-
-    def commit(self, tx: Transaction, *, within: str | None = None, **more: object) -> SignedIn:
-        """Write the transaction. Its answer is kept for retries without the token.
-
-        `within` names the member of a larger answer that holds this one; `more` are the other members.
-        """
-        session = self.answer.model_dump(mode="json", exclude={"token"})
-        tx.answer({within: session, **more} if within else session, token_seed=self.seed)
-        tx.commit()
-        return self.answer
-
-
-def open_session(tx: Transaction, account: Account, member: Member, store: Store, caller: CallerInfo) -> Entrance:
-    """Start a session in a transaction, and prepare the answer."""
-    seed = TokenSeed(owner=member.id, session=new_id())
-    token = derived_token(
-        signing_key(), "session", member.id, seed.session, caller.facts.headers.get("idempotency-key", new_id())
-    )
-    if not account.version:
-        save_account(tx, account)
-    headers = caller.facts.headers
-    session = start_session(
-        tx, member, token.secret, at=caller.at, device=headers.get("user-agent", "")[:200], address=caller.facts.address
-    )
-    answer = SignedIn(
-        token=str(token),
-        expires_at=session.expires_at,
-        member=member_brief(member),
-        store=store_brief(store),
-        landing=member.landing or store.default_landing,
-    )
-    return Entrance(answer, seed)

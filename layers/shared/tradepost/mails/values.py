@@ -51,16 +51,22 @@ LastDay = Annotated[str, _told("The last day of the link.", "6 December 2026")]
 EndOfLink = Annotated[str, _told("The end of the link, to the minute.", "6 December 2026, 14:30\u00a0CET")]
 
 
-class InvitationValues(Value):
-    """A customer's invitation, and an invitation whose link was asked for again."""
+class RenewedInvitationValues(Value):
+    """An invitation whose link was asked for again. A sales rep's is for no company."""
 
     store: StoreLook
     name: Annotated[str | None, _told("The person who is written to.", "Ida Holm")] = None
-    company: Company
+    company: Annotated[str | None, _told("The customer's company; missing for a sales rep.", "Corner Café Ltd")] = None
     email: Address
     link: Annotated[str, _told("The link that accepts the invitation.", "https://portal.example.com/i/a-sample")]
     expires_on: LastDay
     expires_at: EndOfLink
+
+
+class InvitationValues(RenewedInvitationValues):
+    """A customer's invitation."""
+
+    company: Company
 
 
 class EmployeeInvitationValues(InvitationValues):
@@ -82,11 +88,11 @@ class SalesRepInvitationValues(Value):
 
 
 class WelcomeValues(Value):
-    """A new member of a store."""
+    """A new member of a store: somebody who buys for a customer, or a sales rep."""
 
     store: StoreLook
     name: PersonsName
-    company: Company
+    company: Annotated[str | None, _told("The customer's company; missing for a sales rep.", "Corner Café Ltd")] = None
     email: Address
     login_url: LogInUrl = None
 
@@ -192,7 +198,7 @@ TEMPLATES: Final[Mapping[str, MailTemplate]] = {
     "invitation": MailTemplate(InvitationValues, "Invites a customer, with the link to accept."),
     "employee_invitation": MailTemplate(EmployeeInvitationValues, "Invites a customer's employee, with the link to accept."),
     "sales_rep_invitation": MailTemplate(SalesRepInvitationValues, "Invites a sales rep, with the link to accept."),
-    "invitation_renewed": MailTemplate(InvitationValues, "Brings a new link to somebody who asked for one."),
+    "invitation_renewed": MailTemplate(RenewedInvitationValues, "Brings a new link to somebody who asked for one."),
     "welcome": MailTemplate(WelcomeValues, "Tells a new member where to log in."),
     "password_reset": MailTemplate(
         PasswordResetValues, "Brings the link that replaces a forgotten password.", withheld=frozenset({"link"})
@@ -235,22 +241,29 @@ def offered(template: str, values: Values) -> Values:
     return {name: value for name, value in values.items() if name not in withheld}
 
 
-def invitation_values(store: "Store", invitation: "Invitation", customer: "Customer", *, link: str) -> Values:
-    """Return what the mail of a customer's invitation knows, or that of a link that was asked for again."""
-    name = invitation.name if invitation.member_id else customer.contact_name
-    values = InvitationValues(name=name or None, **_of_invitation(store, invitation, customer, link))
-    return values.model_dump()
+def invitation_values(
+    template: str, store: "Store", invitation: "Invitation", *, customer: "Customer | None", member: "Member | None", link: str
+) -> Values:
+    """Return what the mail of an invitation knows, of whichever kind it is.
+
+    `member` is the employee or sales rep who is invited by name; only a sales rep has no `customer`.
+    """
+    told = {
+        "store": look_of(store),
+        "name": member.name if member else (customer.contact_name or None) if customer else None,
+        "company": customer.name if customer else None,
+        "invited_by": invitation.created_by.name,
+        "email": invitation.email,
+        "link": link,
+        "expires_on": display_date(invitation.expires_at, store.time_zone),
+        "expires_at": display_time(invitation.expires_at, store.time_zone),
+    }
+    known = TEMPLATES[template].values
+    return known(**{variable: told[variable] for variable in known.model_fields}).model_dump()
 
 
-def employee_invitation_values(store: "Store", invitation: "Invitation", customer: "Customer", *, link: str) -> Values:
-    """Return what the mail of an employee's invitation knows."""
-    told = _of_invitation(store, invitation, customer, link)
-    values = EmployeeInvitationValues(name=invitation.name, invited_by=invitation.created_by.name, **told)
-    return values.model_dump()
-
-
-def welcome_values(store: "Store", member: "Member", *, company: str) -> Values:
-    """Return what a new member's mail knows."""
+def welcome_values(store: "Store", member: "Member", *, company: str | None) -> Values:
+    """Return what a new member's mail knows; a sales rep joins for no company."""
     values = WelcomeValues(
         store=look_of(store), name=member.name, company=company, email=member.email, login_url=login_url(store)
     )
@@ -285,7 +298,8 @@ def order_values(store: "Store", order: "Order", *, event: str, name: str, compa
 
     The order may have moved on since: what was noted is told with the step it was noted with.
     """
-    notes = [step.note for step in order.history if step.to == event and not step.changed]
+    steps = {"cancelled", "rejected"} if event == "cancelled" else {event}
+    notes = [step.note for step in order.history if step.to in steps and not step.changed]
     lines = tuple(
         OrderLineValues(
             product_number=line.product_number,
@@ -328,17 +342,6 @@ def look_of(store: "Store") -> StoreLook:
         logo_url=str(branding.logo_url) if branding.logo_url else None,
         reply_to=branding.reply_to,
     )
-
-
-def _of_invitation(store: "Store", invitation: "Invitation", customer: "Customer", link: str) -> Values:
-    return {
-        "store": look_of(store),
-        "company": customer.name,
-        "email": invitation.email,
-        "link": link,
-        "expires_on": display_date(invitation.expires_at, store.time_zone),
-        "expires_at": display_time(invitation.expires_at, store.time_zone),
-    }
 
 
 class _Part(NamedTuple):

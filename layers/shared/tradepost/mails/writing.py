@@ -63,27 +63,35 @@ def written(item: OutboxItem) -> Mail | None:
 
 
 def _invitation(read: Reader, message: InvitationMail) -> Mail | None:
-    name = "employee_invitation" if message.member_id else "invitation"
-    name = "invitation_renewed" if message.renewed else name
-    key, whose = invitation_key(message.store_id, message.invitation_id), customer_key(message.store_id, message.customer_id)
-    store = _store(read, message.store_id, name, [key, whose])
-    invitation, customer = read.get(key, Invitation), read.get(whose, Customer)
-    if invitation.state != "pending" or invitation.generation != message.generation or not customer.active:
+    name, key = _template_of(message), invitation_key(message.store_id, message.invitation_id)
+    company = customer_key(message.store_id, message.customer_id) if message.customer_id else None
+    person = member_key(message.member_id, message.store_id) if message.member_id else None
+    store = _store(read, message.store_id, name, filter(None, (key, company, person)))
+    invitation, customer = read.get(key, Invitation), company and read.get(company, Customer)
+    if invitation.state != "pending" or invitation.generation != message.generation or (customer and not customer.active):
         return None
-    values_of = values.employee_invitation_values if name == "employee_invitation" else values.invitation_values
-    told = values_of(store, invitation, customer, link=invitation_link(invitation))
+    member, link = person and read.get(person, Member), invitation_link(invitation)
+    told = values.invitation_values(name, store, invitation, customer=customer, member=member, link=link)
     # The store does not know the address of a private one: its own words could tell it, by the address of an image.
     return _mail(store, invitation.email, render_mail(name, told) if invitation.private else _worded(read, store, name, told))
+
+
+def _template_of(message: InvitationMail) -> str:
+    if message.renewed:
+        return "invitation_renewed"
+    if message.customer_id is None:
+        return "sales_rep_invitation"
+    return "employee_invitation" if message.member_id else "invitation"
 
 
 def _welcome(read: Reader, message: WelcomeMail) -> Mail | None:
     key = member_key(message.member_id, message.store_id)
     store = _store(read, message.store_id, "welcome", [key])
     member = read.get(key, Member)
-    if member.status != "active" or member.customer_id is None:
+    if member.status != "active":
         return None
-    customer = read.get(customer_key(store.id, member.customer_id), Customer)
-    told = values.welcome_values(store, member, company=customer.name)
+    customer = read.get(customer_key(store.id, member.customer_id), Customer) if member.customer_id else None
+    told = values.welcome_values(store, member, company=customer.name if customer else None)
     return _mail(store, member.email, _worded(read, store, "welcome", told))
 
 

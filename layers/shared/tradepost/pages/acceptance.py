@@ -27,7 +27,7 @@ _ADDRESS: Final = {
 def company_fields(offer: Offer, typed: Mapping[str, str]) -> list[Field]:
     """Return the fields that the store has filled in: as they were typed, or else as they were entered.
 
-    An employee has none of them: the company is not its to correct.
+    An employee or a sales rep has none of them: no company is theirs to correct.
     """
     if offer.company is None:
         return []

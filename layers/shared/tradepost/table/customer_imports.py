@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from tradepost.domain.clock import stamp
 from tradepost.domain.customer_import import CustomerImport, advanced, customer_of, failed_on
-from tradepost.domain.customer_sheet import Known, Line, PlannedCustomer
+from tradepost.domain.customer_sheet import Known, Line, PlannedCustomer, called
 from tradepost.domain.errors import ConflictError, DomainError
 from tradepost.domain.ids import new_id, new_invitation_id, readable_number
 from tradepost.domain.invitations import invite, mail_of
@@ -15,6 +15,7 @@ from tradepost.domain.stores import CustomerGroup, PriceTier
 from tradepost.table.customers import email_claim, save_customer
 from tradepost.table.invitations import put_invitation
 from tradepost.table.listing import Position, Rows, list_index
+from tradepost.table.people import all_sales_reps
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import CUSTOMER_IMPORT, Key
@@ -59,7 +60,7 @@ def list_customer_imports(store_id: str, *, limit: int, after: Position | None) 
 
 
 def look_up(store_id: str, default_group: str, lines: Sequence[Line]) -> Known:
-    """Return what the store has of what the rows name, in batches of 100 keys."""
+    """Return what the store has of what the rows name, in batches of 100 keys; its sales reps by a Query, if any are named."""
     reader = Reader()
     groups = {name for line in lines if (name := line.names["customer_group"])}
     tiers = {name for line in lines if (name := line.names["price_list"])}
@@ -68,9 +69,11 @@ def look_up(store_id: str, default_group: str, lines: Sequence[Line]) -> Known:
     group_names = [name_key(CustomerGroup, store_id, name) for name in groups]
     tier_names = [name_key(PriceTier, store_id, name) for name in tiers]
     reader.fetch([group_key, *group_names, *tier_names, *claims.values()])
+    managed = any(line.names["account_manager"] for line in lines)
     return Known(
         groups=find_named(reader, CustomerGroup, store_id, groups),
         tiers=find_named(reader, PriceTier, store_id, tiers),
+        sales_reps=called(all_sales_reps(store_id)) if managed else {},
         taken=frozenset(person for person, key in claims.items() if reader.record(key)),
         default_group=default_group if reader.record(group_key) else None,
     )

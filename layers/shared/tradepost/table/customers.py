@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.customers import Customer, InvitationSummary
@@ -11,16 +11,18 @@ from tradepost.domain.errors import ConflictError, NotFoundError
 from tradepost.domain.ids import person_key
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import CustomerGroup, PriceTier
+from tradepost.table.allocations import note_change
 from tradepost.table.counts import count_moves
 from tradepost.table.listing import Position, Rows, all_of, index_words, list_index, list_partition, words_of
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import ALLOCATION, CLAIM, CUSTOMER, INVITATION, SUPPRESSION, Key
-from tradepost.table.statistics import count_anew
+from tradepost.table.statistics import count_anew, is_counted_anew, overtaken
 from tradepost.table.stores import point_at
 from tradepost.table.transaction import Transaction
 
 COLLECTION = "CUSTOMERS"
+NUMBER_CLAIM = "customer-number"
 EMAIL_CLAIM = "customer-email"
 COMPANY_CLAIM = "customer-company"
 COUNTED = "invitations"
@@ -30,6 +32,17 @@ COUNTED = "invitations"
 def customer_key(store_id: str, customer_id: str) -> Key:
     """Return where a customer is kept."""
     return CUSTOMER.key(store=store_id, customer=customer_id)
+
+
+def number_claim(store_id: str, number: str) -> Key:
+    """Return where it is kept which customer of a store has a number."""
+    return CLAIM.key(store=store_id, what=NUMBER_CLAIM, value=number)
+
+
+def find_numbered(reader: Reader, store_id: str, numbers: Iterable[str]) -> dict[str, str]:
+    """Return the ids of those customers that have one of the numbers, by number."""
+    records = {number: reader.record(number_claim(store_id, number)) for number in numbers}
+    return {number: str(record.document()["holder"]) for number, record in records.items() if record}
 
 
 def email_claim(store_id: str, person: str) -> Key:
@@ -67,12 +80,15 @@ def find_customers(reader: Reader, scope: Scope, customer_ids: Iterable[str]) ->
 def save_customer(tx: Transaction, customer: Customer, *, before: Customer | None = None) -> Customer:
     """Write a customer with everything that hangs on it; returns it with its new version.
 
+    Whoever newly looks after it must be an active sales rep: otherwise nothing is written and `ConflictError` raised.
     Calls: one Query if its orders have to be counted for others, see `count_anew`.
     """
     store = customer.store_id
     key = customer_key(store, customer.id)
     listed = CUSTOMER.index1(store=store, name=customer.sort_name, customer=customer.id)
-    tx.save(Record.of(key, customer, index1=listed))
+    # Whether it is the customer that changed, or its orders did, is not told apart.
+    stale = overtaken() if before and is_counted_anew(before, customer) else None
+    tx.save(Record.of(key, customer, index1=listed), otherwise=stale)
     _keep_unique(tx, customer, before)
     old_group, old_tier = (before.group_id, before.price_tier_id) if before else (None, None)
     point_at(tx, store, CustomerGroup, before=old_group, after=customer.group_id, field="/group_id")
@@ -81,6 +97,7 @@ def save_customer(tx: Transaction, customer: Customer, *, before: Customer | Non
     index_words(tx, store, COLLECTION, customer.id, before=old_words, after=_words(customer))
     _keep_counted(tx, customer, before)
     _keep_allocated(tx, customer, before)
+    note_change(tx, customer, before)
     if before:
         count_anew(tx, before, customer)
     readdressed = before is not None and _person_of(before) != _person_of(customer)
@@ -117,6 +134,13 @@ def list_allocated(
     return [record.sk.rpartition("#")[2] for record in rows.records], rows.next_position
 
 
+def allocated_ids(store_id: str, sales_rep_id: str) -> frozenset[str]:
+    """Return the ids of all customers allocated to a rep. One Query for every few thousand."""
+    partition = ALLOCATION.partition(store=store_id, rep=sales_rep_id)
+    pages = Record.query(partition, consistent_read=True, attributes_to_get=["sk"]).page_iter
+    return frozenset(item["sk"]["S"].rpartition("#")[2] for page in pages for item in page["Items"])
+
+
 def stands_as(label: str) -> Condition:
     """Return the filter that picks customers by a label they stand under, see `Customer.standing`."""
     state = Path("aside.invitation.state")
@@ -137,6 +161,13 @@ def has_email(*, wanted: bool) -> Condition:
     return with_one if wanted else ~with_one
 
 
+def without_sales_reps() -> Condition:
+    """Return the filter that picks customers whom no sales rep looks after."""
+    managed: Condition = Path("data.account_manager_id").is_type("S") | (size(Path("data.further_sales_rep_ids")) > 0)
+    unmanaged: Condition = ~managed
+    return unmanaged
+
+
 def field_is(name: str, value: Any) -> Condition:
     """Return the filter that picks customers by one field of their document."""
     condition: Condition = Path(f"data.{name}") == value
@@ -150,7 +181,7 @@ def _person_of(customer: Customer) -> str | None:
 def _keep_unique(tx: Transaction, customer: Customer, before: Customer | None) -> None:
     store = customer.store_id
     if before is None:
-        tx.claim(store, "customer-number", customer.number, customer.id, otherwise=ConflictError("number_taken", "Try again."))
+        tx.claim(store, NUMBER_CLAIM, customer.number, customer.id, otherwise=ConflictError("number_taken", "Try again."))
     if customer.company_id and (before is None or before.company_id is None):
         known = ConflictError("company_exists", "This company is a customer of the store already.", pointer="/company_id")
         tx.claim(store, COMPANY_CLAIM, customer.company_id, customer.id, otherwise=known)

@@ -19,6 +19,8 @@ from tradepost.table.transaction import Transaction
 
 WINDOW = 1000
 SEARCH_WINDOW = 100
+SIFTED = 100
+"""How many rows are looked at for a page of those whose customers have to be in scope."""
 MAX_WORDS = 16
 _WORD = re.compile(r"[^\W_]+(?:[.@+-][^\W_]+)*")
 
@@ -79,10 +81,14 @@ def list_partition(
     return _page(pages, limit, None)
 
 
-def position_of(record: Record, *, gsi: Literal[1, 2]) -> Position:
-    """Return the position after an item of an index."""
-    name = f"gsi{gsi}sk"
-    return {"pk": record.pk, "sk": record.sk, name: getattr(record, name)}
+def sifted[E](
+    rows: Rows, entries: Sequence[E], kept: Sequence[E], *, limit: int, gsi: Literal[1, 2]
+) -> tuple[list[E], Position | None]:
+    """Return a page of those entries of some rows that were kept, and where the next page begins."""
+    if len(kept) <= limit:
+        return list(kept), rows.next_position
+    last = next(row for row, entry in zip(rows.records, entries, strict=True) if entry is kept[limit - 1])
+    return list(kept[:limit]), _position_of(last, gsi)
 
 
 def all_of(conditions: Iterable[Condition | None]) -> Condition | None:
@@ -162,6 +168,11 @@ def index_words(
 
 def _word_key(store_id: str, collection: str, word: str, entry_id: str) -> Key:
     return WORD.key(store=store_id, collection=collection, word=word, id=entry_id)
+
+
+def _position_of(record: Record, gsi: Literal[1, 2]) -> Position:
+    name = f"gsi{gsi}sk"
+    return {"pk": record.pk, "sk": record.sk, name: getattr(record, name)}
 
 
 def _index_keys(index: GlobalSecondaryIndex[Record]) -> tuple[str, str]:

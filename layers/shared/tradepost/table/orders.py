@@ -12,7 +12,7 @@ from tradepost.domain.ids import customer_of_order
 from tradepost.domain.orders import Order, OrderStatus
 from tradepost.domain.scoping import Scope
 from tradepost.table.customers import customer_key, find_customer, find_customers
-from tradepost.table.listing import Position, Rows, all_of, index_words, list_index, position_of, search, words_of
+from tradepost.table.listing import SIFTED, Position, Rows, all_of, index_words, list_index, search, sifted, words_of
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import ORDER, Key
@@ -20,8 +20,6 @@ from tradepost.table.statistics import count_order
 from tradepost.table.transaction import Transaction
 
 COLLECTION = "ORDERS"
-SIFTED = 100
-"""How many orders are looked at for a page of those whose customers have to be in scope."""
 MAX_WORDS = 40
 """By how many words an order is found at most: whatever is changed of it, old and new ones fit into one transaction."""
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -92,9 +90,13 @@ def list_orders(
     chosen = own or wanted.customer_id
     unsifted = scope.reach in {"store", "own"} and wanted.sales_rep_id is None
     if wanted.text is not None and chosen is None:
-        ids, following = search(scope.store_id, COLLECTION, wanted.text, limit=limit, after=after)
-        reader.fetch(key for order_id in ids for key in order_keys(scope.store_id, order_id))
-        hits = [reader.find(order_key(scope.store_id, order_id), Order) for order_id in ids]
+        # Orders and customers of so many come in one batch.
+        most = limit if unsifted else min(limit, SIFTED // 2)
+        ids, following = search(scope.store_id, COLLECTION, wanted.text, limit=most, after=after)
+        keys = [order_key(scope.store_id, order_id) for order_id in ids]
+        customers = [] if unsifted else [customer_key(scope.store_id, customer_of_order(order_id)) for order_id in ids]
+        reader.fetch([*keys, *customers])
+        hits = [reader.find(key, Order) for key in keys]
         found = sorted((hit for hit in hits if hit and wanted.takes(hit)), key=_placed, reverse=True)
         return found if unsifted else _visible(reader, scope, wanted, found), following
     rows = _rows(scope.store_id, chosen, wanted, limit=limit if unsifted else SIFTED, after=after)
@@ -102,10 +104,7 @@ def list_orders(
     if unsifted:
         return found, rows.next_position
     visible = _visible(reader, scope, wanted, found)
-    if len(visible) <= limit:
-        return visible, rows.next_position
-    last = next(row for row, order in zip(rows.records, found, strict=True) if order is visible[limit - 1])
-    return visible[:limit], position_of(last, gsi=1 if chosen is None else 2)
+    return sifted(rows, found, visible, limit=limit, gsi=1 if chosen is None else 2)
 
 
 def _visible(reader: Reader, scope: Scope, wanted: Wanted, found: list[Order]) -> list[Order]:

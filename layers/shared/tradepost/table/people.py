@@ -73,6 +73,12 @@ def save_member(tx: Transaction, member: Member, *, otherwise: DomainError | Non
     return member.model_copy(update={"version": member.version + 1})
 
 
+def require_employee(tx: Transaction, store_id: str, member_id: str) -> None:
+    """Demand that an employee, whom the transaction does not change, is active."""
+    left = ConflictError("employee_not_active", "This employee does not buy for the customer at present.")
+    tx.require(member_key(member_id, store_id), Path("data.status") == "active", otherwise=left)
+
+
 def note_administrator(tx: Transaction, member: Member) -> None:
     """Note with the customer whether this employee looks after the others at present."""
     path = Path(["aside", "administrators", member.person])
@@ -89,7 +95,7 @@ def keep_an_administrator(tx: Transaction, member: Member) -> None:
 
 
 def note_invitation(tx: Transaction, member: Member) -> None:
-    """Note the latest invitation, or that there is none, with an employee who is saved once more: saving leaves it alone."""
+    """Note the latest invitation, or that there is none, with a member who is saved once more: saving leaves it alone."""
     told, path = member.invitation, Path("aside.invitation")
     noted = path.set(told.model_dump(mode="json")) if told else path.remove()
     tx.update(member_key(member.id, member.store_id), [noted])
@@ -101,6 +107,23 @@ def list_employees(
     """Return a page of a customer's employees by name, with one Query."""
     partition = MEMBER.index1(store=store_id, customer=customer_id, name="", member="").pk
     return list_index(Record.gsi1, partition, limit=limit, after=after, where=where)
+
+
+def list_sales_reps(store_id: str, *, limit: int, after: Position | None, where: Condition | None = None) -> Rows:
+    """Return a page of a store's sales reps by name, with one Query."""
+    partition = MEMBER.index2(store=store_id, name="", member="").pk
+    return list_index(Record.gsi2, partition, limit=limit, after=after, where=where)
+
+
+def all_sales_reps(store_id: str) -> list[Member]:
+    """Return a store's sales reps, one and all, by name. One Query for every few hundred."""
+    partition = MEMBER.index2(store=store_id, name="", member="").pk
+    return [record.load(Member) for record in Record.gsi2.query(partition)]
+
+
+def remove_membership(tx: Transaction, member: Member) -> None:
+    """Let log-in find a place no more, which is kept."""
+    tx.delete(MEMBERSHIP.key(person=member.person, member=member.id))
 
 
 def save_membership(tx: Transaction, member: Member, *, customer_name: str | None = None) -> None:
@@ -118,6 +141,7 @@ def save_membership(tx: Transaction, member: Member, *, customer_name: str | Non
 def take_place_away(tx: Transaction, member_id: str, *, version: int | None = None) -> None:
     """End a member's access at once: its sessions are refused, and neither log-in nor the customer's list finds the place.
 
+    The list of sales reps still does, as long as customers may be allocated to one.
     Raises `StaleError` if this was decided on a `version` that is not the present one any more.
     """
     place = split_member_id(member_id)

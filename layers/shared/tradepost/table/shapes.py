@@ -99,8 +99,8 @@ ORDER: Final = Shape(
 STATISTICS: Final = Shape(
     "statistics",
     "STATISTICS#{store}#{whose}",
-    "{month}#{part}",
-    gsi1=Key("MONTH-STATISTICS#{store}#{kind}#{month}", "{whose}#{part}"),
+    "{quarter}#{part}",
+    gsi1=Key("QUARTER-STATISTICS#{store}#{kind}#{quarter}", "{whose}#{part}"),
 )
 MEMBER: Final = Shape(
     "member",

@@ -29,7 +29,9 @@ MAX_ACTIONS = 100
 KEPT = "kept"
 """The context in which an answer is written down for retries: what is secret in it leaves itself out."""
 REPLAY_LIFETIME = timedelta(days=1)
-_ATTEMPTS = 6
+_ATTEMPTS = 12
+"""Enough for fifty who write the same item at once, each of whom holds it for some 20 ms: all get their turn."""
+_MOST_DOUBLINGS = 4
 
 
 class ReplayError(Exception):
@@ -142,8 +144,10 @@ class Transaction:
         self._deletes.append(_Step(_at(key), condition, otherwise, []))
 
     def require(self, key: Key, condition: Condition, *, otherwise: DomainError) -> None:
-        """Demand that an item which this transaction does not change is in a certain state."""
-        self._checks.append(_Step(_at(key), condition, otherwise, []))
+        """Demand that an item which this transaction does not change is in a certain state; demanded twice, it is once."""
+        # What is compared is how they read: PynamoDB compares none that is made of others.
+        if not any(check.record.key == key and repr(check.condition) == repr(condition) for check in self._checks):
+            self._checks.append(_Step(_at(key), condition, otherwise, []))
 
     def claim(self, store_id: str, what: str, value: str, holder: str, *, otherwise: DomainError) -> None:
         """Make a value unique in its store."""
@@ -163,13 +167,13 @@ class Transaction:
         self.save(Record.of(key, item, index1=due))
         return item.id
 
-    def audit(self, action: str, target: str, **details: Any) -> None:
-        """Note who did what to which item, for good. `action` is spelled `<aggregate>:<past participle>`."""
+    def audit(self, action: str, target: str, *, subject: Party | None = None, **details: Any) -> None:
+        """Note who did what to which item, for good, and for whom. `action` is spelled `<aggregate>:<past participle>`."""
         key = AUDIT.key(owner=self.owner, month=stamp(self.at)[:7], at=stamp(self.at), id=new_id())
         line = {
             "at": stamp(self.at),
             "actor": self.actor.model_dump(mode="json"),
-            "subject": self.subject.model_dump(mode="json"),
+            "subject": (subject or self.subject).model_dump(mode="json"),
             "action": action,
             "target": target,
             **({"details": details} if details else {}),
@@ -201,7 +205,7 @@ class Transaction:
                 if refusal is not None:
                     raise refusal from error
                 # Others are writing the same items at this moment: the transaction did nothing, so it may be tried again.
-                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311  # jitter, not a secret
+                time.sleep(_pause(attempt))
             else:
                 return
         raise ConflictError("busy", "Others are changing the same thing just now. Try again.")
@@ -253,6 +257,11 @@ class Transaction:
         if failed:
             return ConflictError("conflict", "This changed at the same moment. Read it again and decide anew.")
         return None if "TransactionConflict" in codes else error
+
+
+def _pause(attempt: int) -> float:
+    """Return for how many seconds to wait after an attempt: twice as long each time, and by chance."""
+    return random.uniform(0.01, 0.05) * (1 << min(attempt, _MOST_DOUBLINGS))  # noqa: S311  # jitter, not a secret
 
 
 def _demanded(step: _Step) -> Condition:
