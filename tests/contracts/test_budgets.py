@@ -44,6 +44,8 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "POST /v1/invitation-links/{token}/acceptance": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
     "POST /i/{token}": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
     "POST /v1/product-imports": (4, "it looks up what its rows name, writes them in full transactions, and keeps the answer"),
+    "GET /v1/statistics/customers": (4, f"figures are one Query for each quarter of the days; {THEIR_OWN}"),
+    "GET /v1/statistics/sales-reps": (3, "figures are one Query for each quarter of the days; the names are another"),
     "GET /v1/health": (4, "it asks SES for the sender, its domain and the account, at most once in half a minute"),
 }
 

@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ROOT / "functions"
+SOURCE: ContextVar[str] = ContextVar("source", default="203.0.113.7")
+"""The address that requests come from."""
 
 
 @cache
@@ -116,7 +118,7 @@ def gateway_event(
             "path": f"/live{path}",
             "resourcePath": resource,
             "httpMethod": method,
-            "identity": {"sourceIp": "203.0.113.7", "userAgent": headers.get("User-Agent")},
+            "identity": {"sourceIp": SOURCE.get(), "userAgent": headers.get("User-Agent")},
         },
         "body": body,
         "isBase64Encoded": False,

@@ -22,6 +22,7 @@ from tradepost.table.customers import customer_key, get_customer, save_customer
 from tradepost.table.people import save_member
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
+from tradepost.table.shapes import STATISTICS
 from tradepost.table.statistics import STORE, count_order, figures_by_day, figures_of_each, has_figures, of_customer, of_rep
 from tradepost.table.transaction import Transaction
 
@@ -78,7 +79,8 @@ def read(id_: str = "c1") -> Customer:
 
 
 def order(at: datetime, amount: int = 1000, status: OrderStatus = "received") -> Order:
-    return Order.model_construct(status=status, total=Total(amount=amount, currency="EUR"), placed_at=at)
+    known: dict[str, Any] = {"status": status, "total": Total(amount=amount, currency="EUR"), "placed_at": at}
+    return Order.model_construct(**known)
 
 
 def count(after: Order, before: Order | None = None, *, id_: str = "c1", chance: float | None = None) -> None:
@@ -137,9 +139,9 @@ def test_the_figures_of_any_days_are_those_of_their_orders() -> None:
         some = [each for each in orders if first <= day_of(each.placed_at, ZONE) <= last]
         period = Period(first, last)
         assert figures_by_day("acme", STORE, period) == expected(some)
-        each = total_of(expected(some).values())
-        assert figures_of_each("acme", "rep", period) == ({"r1": each} if each != Figures() else {})
-        assert figures_of_each("acme", "customer", period) == ({"c1": each} if each != Figures() else {})
+        sold = total_of(expected(some).values())
+        assert figures_of_each("acme", "rep", period) == ({"r1": sold} if sold != Figures() else {})
+        assert figures_of_each("acme", "customer", period) == ({"c1": sold} if sold != Figures() else {})
 
 
 def test_an_order_counts_on_the_day_of_its_placing_however_late_it_is_cancelled() -> None:
@@ -278,21 +280,30 @@ def test_ten_years_of_orders_are_moved_at_once_and_more_of_them_step_by_step() -
     assert (total(of_rep("r2")), total(of_rep("r3"))) == (Figures(), Figures(60, 60, 60))
 
 
+def fill(id_: str, days: list[date], figures: Figures) -> None:
+    """Let a customer have ordered the same on each of some days of one quarter."""
+    names = {f"{name}_{day:%m-%d}": number for day in days for name, number in figures._asdict().items()}
+    key = STATISTICS.key(store="acme", whose=of_customer(id_), quarter="2026-Q3", part="0")
+    Record(*key).update([Record.entity.set("statistics"), *(Path(name).add(number) for name, number in names.items())])
+    Record(*customer_key("acme", id_)).update([Path("aside.order_changes").set(len(days))])
+
+
 @pytest.mark.usefixtures("_long_expressions")
-def test_a_quarter_with_orders_on_every_day_is_moved_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    add("c1", "r1")
-    days = [date(2026, 7, 1) + timedelta(days=number) for number in range(92)]
-    for day in days:
-        count(order(datetime(day.year, day.month, day.day, 12, tzinfo=UTC), 10**9))
-    for fields in ({"active": False}, {"account_manager_id": "r2"}, {"active": True, "account_manager_id": "r3"}):
-        before, tx = read(), begin()
-        save_customer(tx, before.model_copy(update=fields), before=before)
-        expressions: list[str] = []
-        with monkeypatch.context() as patch:
-            patch.setattr(BaseClient, "_make_api_call", collecting(expressions))
-            tx.commit()
-        assert max(map(len, expressions)) <= MOST_CHARACTERS
-    one = Figures(1, 10**9, 10**9)
-    assert figures_by_day("acme", of_rep("r3"), ALWAYS, only="active") == dict.fromkeys(days, one)
-    assert figures_by_day("acme", STORE, ALWAYS, only="active") == dict.fromkeys(days, one)
-    assert total(only="inactive") == total(of_rep("r1")) == total(of_rep("r2")) == Figures()
+def test_quarters_with_orders_on_every_day_are_moved_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    days, one = [date(2026, 7, 1) + timedelta(days=number) for number in range(92)], Figures(1, 10**9, 10**9)
+    customers = [add("c1"), add("c2", active=False)]
+    for each in customers:
+        fill(each.id, days, one)
+    expressions: list[str] = []
+    monkeypatch.setattr(BaseClient, "_make_api_call", collecting(expressions))
+    tx = begin()
+    for customer in (read(each.id) for each in customers):
+        save_customer(tx, customer.model_copy(update={"account_manager_id": "r2"}), before=customer)
+    tx.commit()
+    every_day = dict.fromkeys(days, one)
+    assert figures_by_day("acme", of_rep("r2"), ALWAYS, only="active") == every_day
+    assert figures_by_day("acme", of_rep("r2"), ALWAYS, only="inactive") == every_day
+    change(read(), active=False, account_manager_id="r3")
+    assert figures_by_day("acme", of_rep("r3"), ALWAYS, only="inactive") == every_day
+    assert total(of_rep("r2"), only="active") == total(of_rep("r3"), only="active") == Figures()
+    assert max(map(len, expressions)) <= MOST_CHARACTERS

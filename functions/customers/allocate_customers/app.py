@@ -173,7 +173,8 @@ def _listed(ask: Ask) -> list[Key]:
 def allocate_customers(wanted: Assignments, caller: Caller) -> AllocationResults:
     """Allocate up to 1,000 customers. A row that cannot be carried out says why and stops no other; once more is no change.
 
-    Whoever looked after a customer and is not named any more does so no more. Of two rows about one customer the first counts.
+    The account manager is who the row says; further sales reps stay unless the row names them. Of two rows about one customer
+    the first counts.
     """
     rows = _rows(wanted)
 

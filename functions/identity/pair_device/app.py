@@ -13,6 +13,7 @@ from tradepost.domain.stores import Store
 from tradepost.domain.values import Instant, Text, Value
 from tradepost.http.answers import SignedIn
 from tradepost.http.app import ANYONE, Answer, Ask, Caller, make_app
+from tradepost.http.callers import CallerInfo
 from tradepost.http.entrance import open_session
 from tradepost.table.limits import count_against, require_room
 from tradepost.table.pairings import pairing_key, save_pairing, use_up
@@ -92,12 +93,12 @@ def exchange_pairing_code(new: NewPairing, caller: Caller) -> SignedIn:
     person = _behind(pairing, caller) if pairing else None
     if pairing is None or person is None:
         tx = caller.transaction(owner=store_owner(store.id), party=ANONYMOUS)
-        count_against(tx, store.id, WRONG_CODES, "store")
+        count_against(tx, store.id, WRONG_CODES, _guesser(caller))
         tx.commit()
         raise _no_code()
     account, member = person
     tx = caller.transaction(owner=store_owner(store.id), party=member.party)
-    require_room(tx, store.id, WRONG_CODES, "store")
+    require_room(tx, store.id, WRONG_CODES, _guesser(caller))
     use_up(tx, pairing, otherwise=_no_code())
     tx.audit("session:started", member.id, paired=True)
     return open_session(tx, account, member, store, caller, device=new.device).commit(tx)
@@ -118,6 +119,11 @@ def _behind(pairing: Pairing, caller: Caller) -> tuple[Account, Member] | None:
 
 def _digest(code: PairingCode) -> str:
     return fingerprint(signing_key(), "pairing", str(code))
+
+
+def _guesser(caller: CallerInfo) -> str:
+    """Return whose wrong codes are counted together: those from one place, so that nobody is held up by a stranger's."""
+    return fingerprint(signing_key(), "address", caller.facts.address)
 
 
 def _no_code() -> NotFoundError:

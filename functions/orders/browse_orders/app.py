@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tradepost.domain.clock import end_of_day, start_of_day
-from tradepost.domain.errors import Fault, InvalidError
+from tradepost.domain.errors import Fault, InvalidError, NotFoundError
 from tradepost.domain.orders import OrderStatus
 from tradepost.domain.people import Permission
 from tradepost.domain.values import Day
@@ -39,7 +39,10 @@ def list_orders_in_scope(  # one argument for each parameter of the query
     """List orders, newest first. A filtered page may hold fewer than `limit` and still have a next one."""
     if first_day and last_day and first_day > last_day:
         raise InvalidError(Fault("?from", "is after “to”"), code="invalid_period")
-    store = caller.store
+    store, own = caller.store, caller.scope.sales_rep_id
+    if own and sales_rep_id not in {None, own}:
+        # Whoever sees what is allocated to it alone knows of no other rep.
+        raise NotFoundError("sales rep")
     begin = start_of_day(first_day, store.time_zone) if first_day else None
     end = end_of_day(last_day, store.time_zone) if last_day else None
     wanted = Wanted(customer_id, sales_rep_id, q, status, begin, end)

@@ -66,7 +66,7 @@ class _OverDays(Answer):
     currency: str
 
 
-class Statistics(_OverDays, Sold):
+class Statistics(Sold, _OverDays):
     """What was sold over some days. It is what the caller's list of orders comes to over the same days."""
 
     scope: Annotated[str, Field(description="Whose orders are counted, in words.")]
@@ -153,6 +153,7 @@ def show_statistics(
 @app.get("/v1/statistics/customers", allow=Permission.SHOW_STATISTICS, reads=_named)
 def rank_customers(
     caller: Caller,
+    customer_id: CustomerId = None,
     sales_rep_id: SalesRepId = None,
     first_day: FirstDay = None,
     last_day: LastDay = None,
@@ -165,9 +166,12 @@ def rank_customers(
     """
     period = _period(caller, first_day, last_day, LONGEST_RANKED)
     rep, store = _sales_rep(caller, sales_rep_id), caller.store.id
-    bound = ("ranked-customers", store, caller.scope.reach, rep.id if rep else None, *map(str, period))
+    chosen = get_customer(caller.reader, caller.scope, customer_id).id if customer_id is not None else None
+    bound = ("ranked-customers", store, caller.scope.reach, rep.id if rep else None, chosen, *map(str, period))
     after = read_cursor(cursor, *bound)
     figures = figures_of_each(store, "customer", period)
+    if chosen is not None:
+        figures = {name: each for name, each in figures.items() if name == chosen}
     # The rep's list is read whole, as the figures are: of everybody's customers a page could look at many in vain.
     own = allocated_ids(store, rep.id) if rep else figures.keys()
     ranking = [each for each in ranked(figures) if each.name in own and (after is None or each.place > _place_of(after))]

@@ -15,13 +15,6 @@ from tests.support.ordering import send_event
 from tests.support.reps import allocate, hire
 from tests.support.table import counted_calls, everything, stored
 from tests.support.world import PASSWORD, open_shop
-from tradepost.domain import clock
-from tradepost.domain.people import ANONYMOUS
-from tradepost.domain.scoping import Scope
-from tradepost.table.customers import get_customer, save_customer
-from tradepost.table.reading import Reader
-from tradepost.table.shapes import store_owner
-from tradepost.table.transaction import Transaction
 
 NEW_PASSWORD = "nine grey gulls at dusk"
 
@@ -216,12 +209,11 @@ def test_nobody_acts_for_somebody_who_has_not_joined_or_is_gone(stage: Stage) ->
     assert (gone.status, gone.text) == (404, nobody.text)
 
 
-def let_the_customer_agree(stage: Stage) -> None:
-    """Note the customer's consent to being acted for."""
-    before = get_customer(Reader(), Scope("acme", "store"), stage.customer["id"])
-    tx = Transaction(store_owner("acme"), ANONYMOUS, ANONYMOUS, clock.now())
-    save_customer(tx, before.model_copy(update={"allows_acting": True}), before=before)
-    tx.commit()
+def let_the_customer_agree(stage: Stage, *, agreed: bool = True) -> None:
+    """Let the customer's administrator agree to its being acted for, or not any more."""
+    path = f"/v1/customers/{stage.customer['id']}"
+    reply = stage.market.buyer.patch(path, {"allows_acting": agreed}, etag=stage.owner.get(path).json["etag"])
+    assert reply.status == 200, reply.text
 
 
 def test_where_the_store_demands_consent_the_customer_has_to_give_it_first(stage: Stage) -> None:
@@ -231,7 +223,10 @@ def test_where_the_store_demands_consent_the_customer_has_to_give_it_first(stage
     assert refused(stage.start()) == (409, "acting_not_allowed")
     assert stored("acting_session") == []
     let_the_customer_agree(stage)
-    assert stage.act().get("/v1/me").status == 200
+    acting = stage.act()
+    assert acting.get("/v1/me").status == 200
+    let_the_customer_agree(stage, agreed=False)
+    assert refused(acting.get("/v1/me")) == (403, "acting_not_allowed")
 
 
 def test_nobody_acts_in_a_store_that_is_switched_off(stage: Stage) -> None:
@@ -314,7 +309,7 @@ def test_the_customers_name_is_changed_as_the_employee_may_but_never_its_consent
     assert (line["actor"]["name"], line["subject"]["name"]) == ("Rhea", "Ida Holm")
     consent = acting.patch(path, {"allows_acting": True}, etag=renamed.json["etag"])
     assert consent.status >= 400
-    assert {each["id"]: each["allows_acting"] for each in stored("customer")}[stage.customer["id"]] is False
+    assert stage.owner.get(path).json["allows_acting"] is False
 
 
 def forbidden_while_acting(stage: Stage) -> list[tuple[str, str, Any]]:

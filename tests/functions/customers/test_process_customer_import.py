@@ -19,6 +19,7 @@ from tests.support.reps import hire, invite_rep
 from tests.support.table import counted_calls, everything, stored
 from tests.support.world import Shop
 from tradepost.domain.customer_import import LEASE
+from tradepost.table.transaction import _ATTEMPTS
 
 EVENTS = ROOT / "events" / "customers"
 # Two transactions, of which the second is not full.
@@ -399,7 +400,7 @@ def test_others_are_changing_the_same_group_just_now(shop: Shop) -> None:
     )
     event = received()
     assert event is not None
-    with failing("TransactWriteItems", busy, skipping=1, times=6):
+    with failing("TransactWriteItems", busy, skipping=1, times=_ATTEMPTS):
         assert consume(event) is False
     assert one(shop, import_id)["failed"] == 0
     imports.come_again(event)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Clock
 from tests.support.faults import meanwhile
-from tests.support.functions import Reply
+from tests.support.functions import SOURCE, Reply
 from tests.support.ordering import send_event
 from tests.support.reps import Rep, allocate, hire
 from tests.support.table import counted_calls, everything, stored
@@ -196,7 +196,7 @@ def test_what_cannot_be_understood_counts_for_nothing(shop: Shop, body: dict[str
     assert stored("limit") == []
 
 
-def test_codes_cannot_be_guessed_for_long_and_another_store_is_not_disturbed(shop: Shop, rhea: Rep, time: Clock) -> None:
+def test_codes_cannot_be_guessed_for_long_and_nobody_else_is_disturbed(shop: Shop, rhea: Rep, time: Clock) -> None:
     rival = open_shop(shop.owner.as_(None), "rival")
     abroad = hire(rival, "Rolf")
     tries = [exchange(shop, f"acme-ZZZZ-ZZZZ-ZZZ{last}") for last in "23456789ABCDEFGHJKMNPQRST"]
@@ -208,6 +208,10 @@ def test_codes_cannot_be_guessed_for_long_and_another_store_is_not_disturbed(sho
     assert exchange(shop, code).status == 429
     assert len(stored("pairing")) == 1
     assert exchange(rival, offer(abroad)["code"]).status == 201
+    # Whoever comes from elsewhere has guessed nothing.
+    elsewhere = SOURCE.set("198.51.100.4")
+    assert exchange(shop, code).status == 201
+    SOURCE.reset(elsewhere)
     time.advance(minutes=5)
     assert exchange(shop, offer(rhea)["code"]).status == 201
 

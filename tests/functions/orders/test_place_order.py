@@ -108,6 +108,13 @@ def test_a_buyer_cannot_set_prices(market: Market, override: dict[str, Any], poi
     assert stored() == before
 
 
+def test_a_mistake_in_the_only_line_is_the_only_one_that_is_told(market: Market) -> None:
+    reply = market.buyer.post("/v1/orders", market.body(("A-1", 0)))
+    assert [fault["pointer"] for fault in reply.json["errors"]] == ["/lines/0/quantity"]
+    reply = market.buyer.post("/v1/orders", {**market.body(), "lines": []})
+    assert [fault["pointer"] for fault in reply.json["errors"]] == ["/lines"]
+
+
 @pytest.mark.parametrize("quantity", [0, -1, 10**6 + 1, 10**12, True, "3", 1.5, None])
 def test_a_wrong_quantity_is_named_and_orders_nothing(market: Market, quantity: Any) -> None:
     before = stored()

@@ -37,6 +37,7 @@ EVERYTHING: dict[str, Any] = {
     "invitation_days": 3,
     "offer_days": 365,
     "override_limits": {"percent": 15, "floor": euros(100)},
+    "acting_needs_consent": True,
     "domain": "portal.acme.test",
 }
 
@@ -88,6 +89,8 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"override_limits": {"percent": 101}}, "/override_limits/percent"),
     ({"override_limits": {"floor": {"amount": 100, "currency": "USD"}}}, "/override_limits/floor/currency"),
     ({"override_limits": {"floor": euros(-1)}}, "/override_limits/floor/amount"),
+    ({"acting_needs_consent": None}, "/acting_needs_consent"),
+    ({"acting_needs_consent": 1}, "/acting_needs_consent"),
     ({"domain": "not a domain"}, "/domain"),
 ]
 

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details. This is the one place where a refusal gets its HTTP status."""
 
 import json
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -59,7 +60,17 @@ def problem_of(error: DomainError) -> Response[str]:
 
 def invalid_request(error: RequestValidationError) -> InvalidError:
     """Translate the validator's findings into pointers and words; what was sent is not repeated."""
-    return InvalidError(*(Fault(_pointer(finding["loc"]), _words(finding)) for finding in error.errors()))
+    findings = error.errors()
+    told = [finding for finding in findings if not _follows_from_others(finding, findings)]
+    return InvalidError(*(Fault(_pointer(finding["loc"]), _words(finding)) for finding in told))
+
+
+def _follows_from_others(finding: dict[str, Any], findings: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether a list was only found to be too short because of what is wrong within it."""
+    within = len(finding["loc"])
+    return finding["type"] == "too_short" and any(
+        len(other["loc"]) > within and other["loc"][:within] == finding["loc"] for other in findings
+    )
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:

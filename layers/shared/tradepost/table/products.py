@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from pynamodb.expressions.operand import Path
 
@@ -78,7 +79,7 @@ def write_products(
     return outcome
 
 
-def _write(tx: Transaction, store_id: str, rewrites: Sequence[Rewrite], details: Mapping[str, str]) -> DomainError | None:
+def _write(tx: Transaction, store_id: str, rewrites: Sequence[Rewrite], details: Mapping[str, Any]) -> DomainError | None:
     for before, after in rewrites:
         if after:
             save_product(tx, store_id, after, before=before)

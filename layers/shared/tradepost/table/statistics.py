@@ -6,10 +6,9 @@ stand beside them as `inactive_orders_11-05` and so on; and they are spread over
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from itertools import batched
 from typing import Any, Final, Literal, NamedTuple
 
 from pynamodb.expressions.condition import Condition
@@ -94,8 +93,9 @@ def count_anew(tx: Transaction, before: Customer, after: Customer) -> None:
         taken = _under(was, {name: -number for name, number in numbers.items()})
         given = _under(is_now, numbers)
         for whose in sorted(moved):
-            change = {**(taken if whose in left else {}), **(given if whose in joined else {})}
-            _add_up(tx, before.store_id, whose, quarter, change)
+            for counted, change in ((whose in left, taken), (whose in joined, given)):
+                if counted:
+                    _add_up(tx, before.store_id, whose, quarter, change)
     if tx.size > MAX_MOVED:
         raise ConflictError("history_too_long", "This customer has too long a history: change one sales rep at a time.")
 
@@ -129,14 +129,14 @@ def figures_by_day(store_id: str, whose: str, period: Period, *, only: Standing 
 
     One Query, which reads quarters and no orders.
     """
-    days: defaultdict[date, Figures] = defaultdict(Figures)
+    days: defaultdict[str, Counter[str]] = defaultdict(Counter)
     between = Record.sk.between(f"{_quarter(period.begin)}#", f"{_quarter(period.end)}#~")
     partition = STATISTICS.partition(store=store_id, whose=whose)
     for page in Record.query(partition, range_key_condition=between, consistent_read=True).page_iter:
         for item in page["Items"]:
-            for day, figures in _days(item, period, only):
-                days[day] = days[day].plus(figures)
-    return {day: figures for day, figures in sorted(days.items()) if figures != Figures()}
+            for day, figure, number in _counted(item, period, only):
+                days[day][figure] += number
+    return {date.fromisoformat(day): figures for day, figures in sorted(_figures(days).items())}
 
 
 def figures_of_each(store_id: str, kind: Kind, period: Period, *, only: Standing | None = None) -> Mapping[str, Figures]:
@@ -144,15 +144,15 @@ def figures_of_each(store_id: str, kind: Kind, period: Period, *, only: Standing
 
     Those of customers are not told apart by whether they are active.
     """
-    totals: defaultdict[str, Figures] = defaultdict(Figures)
+    totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for quarter in _quarters(period):
         partition = STATISTICS.index1(store=store_id, kind=kind, quarter=quarter, whose="", part="").pk
         for page in Record.gsi1.query(partition).page_iter:
             for item in page["Items"]:
                 name = item["gsi1sk"]["S"].partition("#")[2].rpartition("#")[0]
-                for _, figures in _days(item, period, only):
-                    totals[name] = totals[name].plus(figures)
-    return {name: figures for name, figures in totals.items() if figures != Figures()}
+                for _, figure, number in _counted(item, period, only):
+                    totals[name][figure] += number
+    return _figures(totals)
 
 
 def _moved(before: Customer, after: Customer) -> set[_Whose]:
@@ -176,33 +176,46 @@ def _under(standing: Standing, numbers: Numbers) -> Numbers:
 
 
 def _add_up(tx: Transaction, store_id: str, whose: _Whose, quarter: str, numbers: Numbers) -> None:
-    first = 0 if whose.kind == "customer" else int(part_of(tx))
-    wanted = sorted((name, number) for name, number in numbers.items() if number)
-    for index, few in enumerate(batched(wanted, MAX_NUMBERS, strict=False)):
-        names = {"store": store_id, "whose": whose.name, "quarter": quarter, "part": str((first + index) % PARTS)}
-        counter = Record(*STATISTICS.key(**names), entity=STATISTICS.entity)
+    added = {name: number for name, number in numbers.items() if number}
+    counter = _counter(store_id, whose, quarter, 0 if whose.kind == "customer" else int(part_of(tx)))
+    # What one transaction moves for many customers may be too much for one update: then it is counted on the next part.
+    while len(tx.summed(counter.key) | added.keys()) > MAX_NUMBERS:
+        counter = _counter(store_id, whose, quarter, (int(counter.sk.rpartition("#")[2]) + 1) % PARTS)
+    tx.add_up(counter, added)
+
+
+def _counter(store_id: str, whose: _Whose, quarter: str, part: int) -> Record:
+    names = {"store": store_id, "whose": whose.name, "quarter": quarter, "part": str(part)}
+    counter = Record(*STATISTICS.key(**names), entity=STATISTICS.entity)
+    if whose.kind != "store":
         counter.gsi1pk, counter.gsi1sk = STATISTICS.index1(**names, kind=whose.kind)
-        tx.add_up(counter, dict(few))
+    return counter
 
 
 def _quarters_of_customer(store_id: str, customer_id: str) -> Iterator[tuple[str, Numbers]]:
     partition = STATISTICS.partition(store=store_id, whose=of_customer(customer_id))
     for page in Record.query(partition, consistent_read=True).page_iter:
         for item in page["Items"]:
-            yield item["sk"]["S"].partition("#")[0], _numbers(item)
+            numbers = {name: int(value["N"]) for name, value in item.items() if _NUMBER.fullmatch(name)}
+            yield item["sk"]["S"].partition("#")[0], numbers
 
 
-def _numbers(item: Mapping[str, Any]) -> Numbers:
-    return {name: int(value["N"]) for name, value in item.items() if _NUMBER.fullmatch(name)}
+def _counted(item: Mapping[str, Any], period: Period, only: Standing | None) -> Iterator[tuple[str, str, int]]:
+    """Return the numbers of an item that are wanted, each with its day and what it is."""
+    year, first, last = item["sk"]["S"][:4], period.begin.isoformat(), period.end.isoformat()
+    for name, value in item.items():
+        parts = _NUMBER.fullmatch(name)
+        if parts is None:
+            continue
+        day = f"{year}-{parts[3]}"
+        if first <= day <= last and only in {None, "inactive" if parts[1] else "active"}:
+            yield day, parts[2], int(value["N"])
 
 
-def _days(item: Mapping[str, Any], period: Period, only: Standing | None) -> Iterator[tuple[date, Figures]]:
-    year = item["sk"]["S"][:4]
-    for name, number in _numbers(item).items():
-        inactive, figure, day = _NUMBER.fullmatch(name).groups()  # type: ignore[union-attr]  # they are chosen by it
-        counted = date.fromisoformat(f"{year}-{day}")
-        if period.begin <= counted <= period.end and only in {None, "inactive" if inactive else "active"}:
-            yield counted, Figures(**{figure: number})
+def _figures(numbers: Mapping[str, Mapping[str, int]]) -> dict[str, Figures]:
+    """Return what is left where everything that was counted is added up."""
+    figures = {name: Figures(**each) for name, each in numbers.items()}
+    return {name: each for name, each in figures.items() if each != Figures()}
 
 
 def _quarter(day: date) -> str:

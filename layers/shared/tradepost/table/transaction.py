@@ -139,6 +139,11 @@ class Transaction:
         """Add to the numbers of a counter, which comes into being by that, with the entity and index keys of the given item."""
         self._amend(_Step(_at(counter.key), None, None, [], sums, counter))
 
+    def summed(self, key: Key) -> frozenset[str]:
+        """Return the names of the numbers of a counter that this transaction adds to so far."""
+        earlier = self._updates.get(key)
+        return frozenset(earlier.sums if earlier else ())
+
     def delete(self, key: Key, *, condition: Condition | None = None, otherwise: DomainError | None = None) -> None:
         """Remove an item."""
         self._deletes.append(_Step(_at(key), condition, otherwise, []))
