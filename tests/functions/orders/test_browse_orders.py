@@ -210,7 +210,7 @@ def test_a_rep_finds_orders_by_number_customer_and_product_among_its_own(team: T
         ("blue", mine),
         (mine["customer_number"], mine),
         ("a-1", mine),
-        ("product a", mine),
+        ("product a-1", mine),
     ):
         assert numbers(team.rep.client, q=query) == [order["number"]]
         assert numbers(team.outsider.client, q=query) == []
