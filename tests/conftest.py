@@ -30,7 +30,7 @@ from moto import mock_aws
 from tests.support.client import Client
 from tests.support.functions import running
 from tests.support.roles import check
-from tests.support.table import create_table
+from tests.support.table import create_table, put_back, records
 from tests.support.world import Shop, open_shop
 from tradepost.aws.secrets import signing_key
 from tradepost.domain import clock
@@ -60,17 +60,14 @@ def api(aws: None) -> Client:
 @pytest.fixture
 def shop(api: Client) -> Shop:
     """A store called acme, with a price tier and a customer group. It is opened once and copied for every test."""
-    shop, records = _opened(api)
-    signing_key()  # read once per process: not what a request costs
-    with Record.batch_write() as batch:
-        for record in records:
-            batch.save(record)
+    shop, built = _opened(api)
+    put_back(built)
     return shop
 
 
 @cache
 def _opened(api: Client) -> tuple[Shop, list[Record]]:
-    return open_shop(api), list(Record.scan())
+    return open_shop(api), records()
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ import pytest
 from tradepost.domain.acting import ActingSession, acting_until, agrees, refuse_without_consent, why_not_act_for
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ForbiddenError
-from tradepost.domain.people import Account, ActingNote, Member, Party, Role, Session
+from tradepost.domain.people import Account, ActingNote, Member, Party, Session
+from tradepost.domain.permissions import Role
 from tradepost.domain.stores import Store
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)

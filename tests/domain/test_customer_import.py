@@ -42,7 +42,8 @@ from tradepost.domain.customer_sheet import (
 )
 from tradepost.domain.errors import ConflictError, GoneError
 from tradepost.domain.ids import person_key
-from tradepost.domain.people import Member, MemberStatus, Party, Role
+from tradepost.domain.people import Member, MemberStatus, Party
+from tradepost.domain.permissions import Role
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 OWNER = Party(type="member", id="acme.ola", name="Ola")

@@ -25,7 +25,8 @@ from tradepost.domain.invitations import (
     revoke,
     why_dead,
 )
-from tradepost.domain.people import Member, Party, Role
+from tradepost.domain.people import Member, Party
+from tradepost.domain.permissions import Role
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 LIFETIME = timedelta(days=14)

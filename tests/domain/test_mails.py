@@ -14,7 +14,8 @@ from tradepost.domain.colours import contrast
 from tradepost.domain.customers import Customer, PostalAddress
 from tradepost.domain.invitations import Invitation
 from tradepost.domain.orders import HistoryEntry, Order, OrderLine, Total
-from tradepost.domain.people import SYSTEM, Account, Member, Party, Role
+from tradepost.domain.people import SYSTEM, Account, Member, Party
+from tradepost.domain.permissions import Role
 from tradepost.domain.stores import Branding, Store
 from tradepost.domain.values import Price
 from tradepost.mails import rendering

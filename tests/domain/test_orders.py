@@ -32,7 +32,8 @@ from tradepost.domain.orders import (
     refuse_overrides,
 )
 from tradepost.domain.overrides import lowest_price
-from tradepost.domain.people import GRANTS, SUPERVISORS_GRANTS, Party, Permission, Role
+from tradepost.domain.people import Party
+from tradepost.domain.permissions import GRANTS, SUPERVISORS_GRANTS, Permission, Role
 from tradepost.domain.stores import CheckoutOptions, OverrideLimits, PaymentMethod, ShippingMethod, Store
 from tradepost.domain.values import MAX_AMOUNT, MAX_QUANTITY, Price
 

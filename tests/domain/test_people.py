@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.people import (
-    ADMINISTRATORS_GRANTS,
     FAILED_LOG_INS,
-    GRANTS,
     RESET_LIFETIME,
     SESSION_IDLE,
     SESSION_LIFETIME,
@@ -20,8 +18,6 @@ from tradepost.domain.people import (
     NewEmployee,
     NewSalesRep,
     PasswordReset,
-    Permission,
-    Role,
     Session,
     Throttle,
     engaged,
@@ -29,6 +25,7 @@ from tradepost.domain.people import (
     locked_out,
     shortened_address,
 )
+from tradepost.domain.permissions import ADMINISTRATORS_GRANTS, GRANTS, Permission, Role
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 ACCOUNT = Account(

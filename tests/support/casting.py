@@ -17,7 +17,7 @@ from tests.support import customer_imports as imports
 from tests.support.client import Client
 from tests.support.functions import ROOT, Reply
 from tests.support.reps import allocate, hire
-from tests.support.table import in_memory
+from tests.support.table import in_memory, records
 from tests.support.world import ADDRESS, Shop, open_shop
 from tradepost.aws.links import reset_token
 from tradepost.domain.clock import stamp
@@ -25,7 +25,6 @@ from tradepost.domain.ids import person_key
 from tradepost.domain.pairing import Pairing
 from tradepost.domain.people import PasswordReset
 from tradepost.table.reading import Reader
-from tradepost.table.records import Record
 from tradepost.table.shapes import PASSWORD_RESET
 
 CALLERS: Final = (
@@ -223,7 +222,7 @@ def _pairing_code(rep: Client) -> str:
     """Return a code that has just been obtained when it is tried."""
     offered = rep.post("/v1/pairing-codes")
     assert offered.status == 201, offered.text
-    (pairing,) = [record for record in Record.scan() if record.entity == Pairing.entity]
+    (pairing,) = records(Pairing.entity)
     pairing.update([Path("data.offered_at").set(stamp(TRIED))])
     return str(offered.json["code"])
 

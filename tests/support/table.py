@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ from moto.dynamodb import models
 from moto.dynamodb.models.table import Table
 
 from tests.support.template import resource
+from tradepost.aws.secrets import signing_key
 from tradepost.table.records import Record
 
 TABLE_NAME = "tradepost-test"
@@ -58,21 +59,30 @@ def in_memory() -> Table:
     return table
 
 
-def _records() -> Iterator[Record]:
-    for item in in_memory().all_items():
-        yield Record.from_raw_data({name: value.to_regular_json() for name, value in item.attrs.items()})
+def records(entity: str | None = None) -> list[Record]:
+    """Return everything in the table, or the items of one entity, as the functions read them."""
+    items = [{name: value.to_regular_json() for name, value in item.attrs.items()} for item in in_memory().all_items()]
+    return [Record.from_raw_data(item) for item in items if entity in {None, item["entity"]["S"]}]
+
+
+def put_back(before: Iterable[Record]) -> None:
+    """Fill an empty table with what was in another one: a world that takes a while to build is built once and copied."""
+    signing_key()  # read once per process: not what a request costs
+    with Record.batch_write() as batch:
+        for record in before:
+            batch.save(record)
 
 
 def stored(entity: str | None = None) -> list[dict[str, Any]]:
     """Return everything in the table, or the items of one entity, as plain values sorted by key."""
-    items = [{**record.document(), "pk": record.pk, "sk": record.sk, "entity": record.entity} for record in _records()]
-    chosen = [item for item in items if entity in {None, item["entity"]}]
-    return sorted(chosen, key=lambda item: (item["pk"], item["sk"]))
+    found = records(entity)
+    items = [{**record.document(), "pk": record.pk, "sk": record.sk, "entity": record.entity} for record in found]
+    return sorted(items, key=lambda item: (item["pk"], item["sk"]))
 
 
 def everything() -> str:
     """Return the whole table as one text, to look for what must not be in it."""
-    return "\n".join(str(record.to_dynamodb_dict()) for record in _records())
+    return "\n".join(str(record.to_dynamodb_dict()) for record in records())
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,15 +15,25 @@ from tradepost.domain.clock import day_of
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError, StaleError
 from tradepost.domain.orders import Order, OrderStatus, Total
-from tradepost.domain.people import SYSTEM, Member, Role
-from tradepost.domain.scoping import Scope
+from tradepost.domain.people import SYSTEM, Member
+from tradepost.domain.permissions import Role
+from tradepost.domain.scoping import Reach, Scope
 from tradepost.domain.statistics import ByDay, Figures, Period, Standing, figures_of, total_of
 from tradepost.table.customers import customer_key, get_customer, save_customer
 from tradepost.table.people import save_member
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import STATISTICS
-from tradepost.table.statistics import STORE, count_order, figures_by_day, figures_of_each, has_figures, of_customer, of_rep
+from tradepost.table.statistics import (
+    STORE,
+    Kind,
+    count_order,
+    figures_by_day,
+    figures_of_each,
+    has_figures,
+    of_customer,
+    of_rep,
+)
 from tradepost.table.transaction import Transaction
 
 ZONE = "Europe/Berlin"
@@ -95,8 +105,21 @@ def change(before: Customer, **fields: Any) -> None:
     tx.commit()
 
 
+def by_day(whose: str = STORE, *, only: Standing | None = None, period: Period = ALWAYS) -> ByDay:
+    """Return the figures that the owner sees, those that whoever sees active customers does, or what only the owner sees."""
+    everything = figures_by_day(Scope("acme", "store"), period, whose=whose)
+    active = figures_by_day(Scope("acme", "active"), period, whose=whose)
+    inactive = {day: figures.minus(active.get(day, Figures())) for day, figures in everything.items()}
+    inactive = {day: figures for day, figures in inactive.items() if figures != Figures()}
+    return everything if only is None else active if only == "active" else inactive
+
+
+def of_each(kind: Kind, period: Period = ALWAYS, *, reach: Reach = "store") -> Mapping[str, Figures]:
+    return figures_of_each(Scope("acme", reach), kind, period)
+
+
 def total(whose: str = STORE, *, only: Standing | None = None, period: Period = ALWAYS) -> Figures:
-    return total_of(figures_by_day("acme", whose, period, only=only).values())
+    return total_of(by_day(whose, only=only, period=period).values())
 
 
 def expected(orders: list[Order], zone: str = ZONE) -> ByDay:
@@ -133,15 +156,15 @@ def test_the_figures_of_any_days_are_those_of_their_orders() -> None:
     for each in orders:
         count(each)
     for whose in (STORE, of_rep("r1"), of_customer("c1")):
-        assert figures_by_day("acme", whose, ALWAYS) == expected(orders)
+        assert by_day(whose) == expected(orders)
     for _ in range(40):
         first, last = sorted(date(2025, 12, 15) + timedelta(days=draw.randrange(210)) for _ in range(2))
         some = [each for each in orders if first <= day_of(each.placed_at, ZONE) <= last]
         period = Period(first, last)
-        assert figures_by_day("acme", STORE, period) == expected(some)
+        assert by_day(STORE, period=period) == expected(some)
         sold = total_of(expected(some).values())
-        assert figures_of_each("acme", "rep", period) == ({"r1": sold} if sold != Figures() else {})
-        assert figures_of_each("acme", "customer", period) == ({"c1": sold} if sold != Figures() else {})
+        assert of_each("rep", period) == ({"r1": sold} if sold != Figures() else {})
+        assert of_each("customer", period) == ({"c1": sold} if sold != Figures() else {})
 
 
 def test_an_order_counts_on_the_day_of_its_placing_however_late_it_is_cancelled() -> None:
@@ -150,8 +173,8 @@ def test_an_order_counts_on_the_day_of_its_placing_however_late_it_is_cancelled(
     count(placed)
     assert total(period=Period(date(2026, 9, 30), date(2026, 9, 30))) == Figures(1, 1000, 1000)
     count(order(placed.placed_at, 1000, "cancelled"), placed)
-    assert figures_by_day("acme", STORE, ALWAYS) == {}
-    assert figures_of_each("acme", "rep", ALWAYS) == figures_of_each("acme", "customer", ALWAYS) == {}
+    assert by_day(STORE) == {}
+    assert of_each("rep") == of_each("customer") == {}
     assert has_figures("acme")
     assert not has_figures("rival")
 
@@ -202,7 +225,7 @@ def test_an_inactive_customers_orders_are_kept_apart_and_come_back() -> None:
         assert total(whose) == Figures(2, 107, 107)
         assert total(whose, only="active") == Figures(1, 7, 7)
         assert total(whose, only="inactive") == Figures(1, 100, 100)
-    assert figures_of_each("acme", "rep", ALWAYS, only="active") == {"r1": Figures(1, 7, 7)}
+    assert of_each("rep", reach="active") == {"r1": Figures(1, 7, 7)}
     placed = order(datetime(2026, 11, 1, tzinfo=UTC), 100)
     count(order(placed.placed_at, 30), placed)
     change(read(), active=True, account_manager_id="r2")
@@ -301,9 +324,9 @@ def test_quarters_with_orders_on_every_day_are_moved_whole(monkeypatch: pytest.M
         save_customer(tx, customer.model_copy(update={"account_manager_id": "r2"}), before=customer)
     tx.commit()
     every_day = dict.fromkeys(days, one)
-    assert figures_by_day("acme", of_rep("r2"), ALWAYS, only="active") == every_day
-    assert figures_by_day("acme", of_rep("r2"), ALWAYS, only="inactive") == every_day
+    assert by_day(of_rep("r2"), only="active") == every_day
+    assert by_day(of_rep("r2"), only="inactive") == every_day
     change(read(), active=False, account_manager_id="r3")
-    assert figures_by_day("acme", of_rep("r3"), ALWAYS, only="inactive") == every_day
+    assert by_day(of_rep("r3"), only="inactive") == every_day
     assert total(of_rep("r2"), only="active") == total(of_rep("r3"), only="active") == Figures()
     assert max(map(len, expressions)) <= MOST_CHARACTERS

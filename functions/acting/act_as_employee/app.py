@@ -10,7 +10,8 @@ from tradepost.domain.acting import MAX_MINUTES, ActingSession, acting_until, ag
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError, NotFoundError
 from tradepost.domain.ids import ActingKey, Token, derived_token, digest, new_id
-from tradepost.domain.people import Account, EmployeeRole, Member, Party, Permission, Session
+from tradepost.domain.people import Account, EmployeeRole, Member, Party, Session
+from tradepost.domain.permissions import Permission
 from tradepost.domain.scoping import Scope
 from tradepost.domain.values import Instant, Reference, Text, Value
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from tradepost.domain.catalog import Product
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import Fault, InvalidError, NotFoundError
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Price
 from tradepost.http.answers import ProductAnswer
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from tradepost.domain.catalog import Product, ProductFields, ProductNumber, described, number_key
 from tradepost.domain.csv_reading import Refusal
 from tradepost.domain.errors import InvalidError
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.product_import import Planned, Status, legend, plan, read_header, read_lines
 from tradepost.domain.stores import PriceTier
 from tradepost.http.answers import ProductAnswer

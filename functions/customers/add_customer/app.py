@@ -11,7 +11,8 @@ from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, Ne
 from tradepost.domain.errors import Fault, ForbiddenError, InvalidError
 from tradepost.domain.ids import new_id, new_invitation_id, readable_number
 from tradepost.domain.invitations import invite, mail_of
-from tradepost.domain.people import Member, Permission
+from tradepost.domain.people import Member
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Blankable, Email, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, make_app

@@ -14,7 +14,8 @@ from tradepost.domain.allocation_sheet import AllocationRow, read_sheet
 from tradepost.domain.customers import MAX_FURTHER_SALES_REPS, Customer
 from tradepost.domain.errors import ConflictError, DomainError, InvalidError
 from tradepost.domain.ids import member_id
-from tradepost.domain.people import Member, Permission
+from tradepost.domain.people import Member
+from tradepost.domain.permissions import Permission
 from tradepost.domain.scoping import Scope
 from tradepost.domain.values import Value
 from tradepost.http.app import CSV, Answer, Ask, Caller, make_app

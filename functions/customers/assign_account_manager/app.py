@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError
 from tradepost.domain.allocation import Allocation, AllocationChange, FurtherSalesReps, allocated
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import StaleError
-from tradepost.domain.people import Member, Party, Permission, RepStatus
+from tradepost.domain.people import Member, Party, RepStatus
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Instant, Reference, Value
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.callers import CallerInfo

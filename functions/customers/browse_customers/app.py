@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pynamodb.expressions.condition import Condition
 
 from tradepost.domain.customers import Customer, CustomerKind, Delivery
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor

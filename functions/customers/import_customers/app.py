@@ -14,7 +14,8 @@ from tradepost.domain.customer_sheet import MAX_BYTES, CheckedRow, FileMistake, 
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.ids import new_id
 from tradepost.domain.outbox import CustomerImportRun
-from tradepost.domain.people import Party, Permission
+from tradepost.domain.people import Party
+from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import CustomerGroup
 from tradepost.domain.values import Instant, OptionalText, Reference, Value
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app

@@ -18,7 +18,8 @@ from tradepost.domain.invitations import (
     resend,
     revoke,
 )
-from tradepost.domain.people import EmployeeRole, Member, NewEmployee, Permission, employee_exists, engaged
+from tradepost.domain.people import EmployeeRole, Member, NewEmployee, employee_exists, engaged
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Change, Instant, OptionalText, Text
 from tradepost.http.answers import InvitationAnswer, LatestInvitation, invitation_answer, latest_invitation
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app

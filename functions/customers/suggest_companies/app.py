@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tradepost.domain.companies import MAX_SUGGESTED, MIN_LETTERS
 from tradepost.domain.errors import Fault, InvalidError
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.http.app import Answer, Caller, Page, make_app
 from tradepost.table.companies import suggest_companies
 from tradepost.table.listing import words_of

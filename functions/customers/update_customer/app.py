@@ -9,7 +9,7 @@ from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, Ne
 from tradepost.domain.errors import ConflictError, Fault, ForbiddenError, InvalidError
 from tradepost.domain.ids import new_id, person_key
 from tradepost.domain.invitations import Invitation, readdress
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Blankable, Email, Reference, Text, Value
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, make_app

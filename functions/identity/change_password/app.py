@@ -6,7 +6,7 @@ from pydantic import Field
 
 from tradepost.domain.outbox import PasswordChangedMail
 from tradepost.domain.passwords import hash_password
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Value
 from tradepost.http.app import Caller, make_app
 from tradepost.http.sign_in import prove

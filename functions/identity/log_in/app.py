@@ -6,7 +6,8 @@ from pydantic import Field
 
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError, UnauthenticatedError
-from tradepost.domain.people import Member, Membership, Role
+from tradepost.domain.people import Member, Membership
+from tradepost.domain.permissions import Role
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Email, Slug, Value
 from tradepost.http.answers import SignedIn

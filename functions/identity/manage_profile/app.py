@@ -6,7 +6,8 @@ from pydantic import Field
 
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.overrides import limits_of
-from tradepost.domain.people import Access, EmployeeRole, Member, Party, Permission, Role
+from tradepost.domain.people import Access, EmployeeRole, Member, Party
+from tradepost.domain.permissions import Permission, Role
 from tradepost.domain.stores import OverrideLimits
 from tradepost.domain.values import Instant, OptionalText, Text, Value
 from tradepost.http.answers import StoreBrief, store_brief

@@ -10,7 +10,8 @@ from tradepost.domain.clock import stamp
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ForbiddenError, NotFoundError
 from tradepost.domain.ids import split_member_id
-from tradepost.domain.people import Account, Member, Party, Permission, Role, Session, shortened_address
+from tradepost.domain.people import Account, Member, Party, Session, shortened_address
+from tradepost.domain.permissions import Permission, Role
 from tradepost.domain.values import Instant
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor

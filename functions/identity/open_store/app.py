@@ -6,7 +6,8 @@ from pydantic import Field
 
 from tradepost.domain.errors import ConflictError, ForbiddenError
 from tradepost.domain.ids import member_id
-from tradepost.domain.people import Member, Role
+from tradepost.domain.people import Member
+from tradepost.domain.permissions import Role
 from tradepost.domain.standards import KnownCurrency, TimeZone
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Email, Slug, Text, Value

@@ -8,7 +8,8 @@ from tradepost.aws.secrets import signing_key
 from tradepost.domain.errors import NotFoundError
 from tradepost.domain.ids import PairingCode, derived_pairing_code, fingerprint, new_id, parse_pairing_code, split_person
 from tradepost.domain.pairing import WRONG_CODES, Pairing
-from tradepost.domain.people import ANONYMOUS, Account, Member, Permission, Session
+from tradepost.domain.people import ANONYMOUS, Account, Member, Session
+from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Instant, Text, Value
 from tradepost.http.answers import SignedIn

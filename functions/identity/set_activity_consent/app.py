@@ -2,7 +2,8 @@
 
 from pydantic import StrictBool
 
-from tradepost.domain.people import ConsentChange, Member, Permission
+from tradepost.domain.people import ConsentChange, Member
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Value
 from tradepost.http.app import Answer, Caller, make_app
 from tradepost.table.people import save_member

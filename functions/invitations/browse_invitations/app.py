@@ -13,7 +13,7 @@ from tradepost.aws.links import link_to_share
 from tradepost.domain.clock import stamp
 from tradepost.domain.customers import Delivery, InvitationState
 from tradepost.domain.invitations import InvitationKind
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.http.answers import InvitationAnswer, invitation_answer
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor

@@ -4,7 +4,7 @@ from functools import partial
 
 from tradepost.aws.links import link_to_share
 from tradepost.domain.invitations import RESENT_BY_INVITER, RESENT_TO_ADDRESS, mail_of, resend
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.http.answers import InvitationAnswer, invitation_answer
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.table.customers import require_active

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from tradepost.domain.customers import Customer
 from tradepost.domain.invitations import MAX_INVITED, Invitation, revoke
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Value
 from tradepost.http.answers import InvitationAnswer, invitation_answer
 from tradepost.http.app import Answer, Ask, Caller, make_app

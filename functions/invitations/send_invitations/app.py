@@ -20,7 +20,7 @@ from tradepost.domain.invitations import (
     reason_to_skip,
     resend,
 )
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.spreadsheets import csv_of
 from tradepost.domain.values import Instant, Value
 from tradepost.http.answers import InvitationLink

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from tradepost.domain.clock import end_of_day, start_of_day
 from tradepost.domain.errors import Fault, InvalidError, NotFoundError
 from tradepost.domain.orders import OrderStatus
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Day
 from tradepost.http.app import Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.orders import OrderAnswer, order_answer

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tradepost.domain.orders import Move, move
 from tradepost.domain.outbox import OrderMail
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import LongText, Value
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.orders import OrderAnswer, deed, order_answer

@@ -7,7 +7,7 @@ from tradepost.domain.errors import ConflictError
 from tradepost.domain.ids import new_order_id, readable_number
 from tradepost.domain.orders import NewOrder, place
 from tradepost.domain.outbox import OrderMail
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.http.app import Caller, make_app
 from tradepost.http.orders import OrderAnswer, Ordering, deed, new_order_reads, order_answer, order_preview, ordering
 from tradepost.table.orders import add_order

@@ -1,7 +1,7 @@
 """POST /v1/order-previews: tell what an order comes to, without placing it."""
 
 from tradepost.domain.orders import NewOrder
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.http.app import Caller, make_app
 from tradepost.http.orders import OrderPreview, new_order_reads, order_preview, ordering
 

@@ -5,7 +5,7 @@ from functools import partial
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.orders import OrderChange, edit
 from tradepost.domain.overrides import limits_of
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.orders import OrderAnswer, deed, find_products, order_answer, product_keys
 from tradepost.table.customers import get_customer

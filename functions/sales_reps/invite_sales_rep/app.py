@@ -4,7 +4,8 @@ from pydantic import ValidationError
 
 from tradepost.domain.ids import new_invitation_id
 from tradepost.domain.invitations import RESENT_BY_INVITER, RESENT_TO_ADDRESS, invite_member, mail_of
-from tradepost.domain.people import Member, NewSalesRep, Permission, hired, sales_rep_exists
+from tradepost.domain.people import Member, NewSalesRep, hired, sales_rep_exists
+from tradepost.domain.permissions import Permission
 from tradepost.http.answers import SalesRepAnswer, sales_rep_answer
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.table.invitations import put_invitation

@@ -7,7 +7,8 @@ from pydantic import Field, StrictBool, field_validator
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.errors import NotFoundError
-from tradepost.domain.people import REP_STATUSES, Access, Member, Permission, RepStatus, Role
+from tradepost.domain.people import REP_STATUSES, Access, Member, RepStatus
+from tradepost.domain.permissions import Permission, Role
 from tradepost.domain.stores import OverrideLimits, merged
 from tradepost.domain.values import Change, OptionalText, Text
 from tradepost.http.answers import SalesRepAnswer, sales_rep_answer

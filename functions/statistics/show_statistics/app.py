@@ -11,15 +11,16 @@ from pydantic import ConfigDict, Field
 from tradepost.domain.clock import day_of
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import NotFoundError
-from tradepost.domain.people import Member, Permission, RepStatus, Role
-from tradepost.domain.statistics import Figures, Period, Ranked, Standing, period_of, ranked, total_of
+from tradepost.domain.people import Member, RepStatus
+from tradepost.domain.permissions import Permission, Role
+from tradepost.domain.statistics import Figures, Period, Ranked, period_of, ranked, total_of
 from tradepost.domain.values import Day, Money, folded
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, make_app
 from tradepost.http.pages import Position, make_cursor, read_cursor
 from tradepost.table.customers import allocated_ids, customer_key, find_customers, get_customer
 from tradepost.table.people import all_sales_reps, member_key
 from tradepost.table.shapes import Key
-from tradepost.table.statistics import STORE, figures_by_day, figures_of_each, of_customer, of_rep
+from tradepost.table.statistics import figures_by_day, figures_of_each, of_customer, of_rep
 
 app = make_app()
 
@@ -140,10 +141,9 @@ def show_statistics(
     period = _period(caller, first_day, last_day, LONGEST)
     rep = _sales_rep(caller, sales_rep_id)
     customer = get_customer(caller.reader, caller.scope, customer_id) if customer_id is not None else None
-    whose = of_customer(customer.id) if customer else of_rep(rep.id) if rep else STORE
+    whose = of_customer(customer.id) if customer else of_rep(rep.id) if rep else None
     counted = customer is None or rep is None or rep.id in customer.sales_rep_ids
-    only = None if customer else _only(caller)
-    days = figures_by_day(caller.store.id, whose, period, only=only) if counted else {}
+    days = figures_by_day(caller.scope, period, whose=whose) if counted else {}
     by_day = [{"date": day, **_sold(caller, figures)} for day, figures in days.items()]
     total = _sold(caller, total_of(days.values()))
     shown = {**_over(caller, period), **total, "scope": _in_words(caller, rep, customer), "by_day": by_day}
@@ -169,7 +169,7 @@ def rank_customers(
     chosen = get_customer(caller.reader, caller.scope, customer_id).id if customer_id is not None else None
     bound = ("ranked-customers", store, caller.scope.reach, rep.id if rep else None, chosen, *map(str, period))
     after = read_cursor(cursor, *bound)
-    figures = figures_of_each(store, "customer", period)
+    figures = figures_of_each(caller.scope, "customer", period)
     if chosen is not None:
         figures = {name: each for name, each in figures.items() if name == chosen}
     # The rep's list is read whole, as the figures are: of everybody's customers a page could look at many in vain.
@@ -201,7 +201,7 @@ def rank_sales_reps(
     bound = ("ranked-sales-reps", caller.store.id, caller.scope.reach, *map(str, period))
     after = read_cursor(cursor, *bound)
     shown = int(after["rank"]) if after else 0
-    figures = figures_of_each(caller.store.id, "rep", period, only=_only(caller))
+    figures = figures_of_each(caller.scope, "rep", period)
     reps = [(rep, figures.get(rep.id, Figures())) for rep in all_sales_reps(caller.store.id)]
     reps.sort(key=lambda each: (-each[1].revenue, folded(each[0].name), each[0].id))
     items = [
@@ -247,12 +247,8 @@ def _place_of(after: Position) -> tuple[int, str]:
     return -int(after["revenue"]), after["name"]
 
 
-def _only(caller: Caller) -> Standing | None:
-    return "active" if caller.scope.reach == "active" else None
-
-
 def _in_words(caller: Caller, rep: Member | None, customer: Customer | None) -> str:
-    whose = customer.name if customer else "all customers" if _only(caller) is None else "all active customers"
+    whose = customer.name if customer else "all active customers" if caller.scope.reach == "active" else "all customers"
     allocated = "" if rep is None else " allocated to you" if rep.id == caller.member.id else f" allocated to {rep.name}"
     return f"{whose}{allocated}"
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tradepost.domain.ids import new_id
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import MAX_METHODS, NewPaymentMethod, NewShippingMethod, PaymentMethod, ShippingMethod
 from tradepost.domain.values import Value
 from tradepost.http.app import Answer, Ask, Caller, make_app

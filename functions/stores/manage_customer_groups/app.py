@@ -1,7 +1,7 @@
 """/v1/customer-groups: customers that see the same prices."""
 
 from tradepost.domain.ids import new_id
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import CustomerGroup
 from tradepost.domain.values import Change, Instant, Reference, Text, Value
 from tradepost.http.app import Answer, Caller, Cursor, Limit, Page, make_app

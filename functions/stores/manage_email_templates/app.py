@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from tradepost.domain.email_templates import TEST_MAILS, EmailTemplate, Source, TemplateFailure, TemplateText
 from tradepost.domain.errors import Fault, InvalidError, NotFoundError
 from tradepost.domain.outbox import TemplateTestMail
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Text, Value
 from tradepost.http.app import JSON, Answer, Ask, Caller, Page, make_app
 from tradepost.http.callers import CallerInfo

@@ -1,7 +1,7 @@
 """/v1/price-tiers: the store's price lists, by name."""
 
 from tradepost.domain.ids import new_id
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import PriceTier
 from tradepost.domain.values import Instant, Text, Value
 from tradepost.http.app import Answer, Caller, Cursor, Limit, Page, make_app

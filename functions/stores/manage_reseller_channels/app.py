@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from tradepost.domain.ids import new_id
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import ResellerChannel
 from tradepost.domain.values import Change, Instant, OptionalText, Reference, Text, Value
 from tradepost.http.app import Answer, Caller, Cursor, Limit, Page, make_app

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import StrictBool
 
 from tradepost.domain.errors import ConflictError
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.standards import TimeZone
 from tradepost.domain.stores import Branding, Days, GuestAccess, Hostname, OverrideLimits, change_settings
 from tradepost.domain.values import Change, Reference, Text

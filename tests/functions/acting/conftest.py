@@ -6,21 +6,18 @@ import pytest
 
 from tests.support.acting import Stage, set_stage
 from tests.support.client import Client
-from tradepost.aws.secrets import signing_key
+from tests.support.table import put_back, records
 from tradepost.table.records import Record
 
 
 @pytest.fixture
 def stage(api: Client) -> Stage:
     """Ida buys for Blue Door, which is allocated to Rhea."""
-    stage, records = _set(api)
-    signing_key()  # read once per process: not what a request costs
-    with Record.batch_write() as batch:
-        for record in records:
-            batch.save(record)
+    stage, built = _set(api)
+    put_back(built)
     return stage
 
 
 @cache
 def _set(api: Client) -> tuple[Stage, list[Record]]:
-    return set_stage(api), list(Record.scan())
+    return set_stage(api), records()

@@ -11,10 +11,9 @@ from tests.support.faults import meanwhile
 from tests.support.functions import SOURCE, Reply
 from tests.support.ordering import send_event
 from tests.support.reps import Rep, allocate, hire
-from tests.support.table import counted_calls, everything, stored
+from tests.support.table import counted_calls, everything, records, stored
 from tests.support.world import PASSWORD, Shop, open_shop
 from tradepost.domain.pairing import WRONG_CODES
-from tradepost.table.records import Record
 
 WRONG = "acme-2222-2222-2222"
 
@@ -131,7 +130,7 @@ def test_a_code_that_is_too_old_is_as_good_as_none(shop: Shop, rhea: Rep, time: 
 
 def test_the_table_forgets_codes_by_itself(rhea: Rep, time: Clock) -> None:
     offer(rhea)
-    (record,) = [record for record in Record.scan() if record.entity == "pairing"]
+    (record,) = records("pairing")
     assert record.expires_at == int(time.at.timestamp()) + 120
 
 

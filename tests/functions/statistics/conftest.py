@@ -8,9 +8,9 @@ import pytest
 from tests.conftest import Clock
 from tests.support.client import Client
 from tests.support.ordering import open_market
+from tests.support.table import put_back, records
 from tests.support.territory import Territory, open_territory
 from tests.support.world import open_shop
-from tradepost.aws.secrets import signing_key
 from tradepost.domain import clock
 from tradepost.table.records import Record
 
@@ -28,17 +28,14 @@ def today(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def territory(api: Client, today: Clock) -> Territory:
     """A store with three customers and four reps, on the day on which it was opened."""
-    territory, records = _opened(api)
-    signing_key()  # read once per process: not what a request costs
-    with Record.batch_write() as batch:
-        for record in records:
-            batch.save(record)
+    territory, built = _opened(api)
+    put_back(built)
     return territory
 
 
 @cache
 def _opened(api: Client) -> tuple[Territory, list[Record]]:
-    return open_territory(open_market(open_shop(api)), "red"), list(Record.scan())
+    return open_territory(open_market(open_shop(api)), "red"), records()
 
 
 def wait(territory: Territory, today: Clock, hours: int) -> None:

@@ -14,10 +14,9 @@ from tests.support.functions import Reply, run
 from tests.support.ordering import send_event
 from tests.support.queues import create_mail_queue
 from tests.support.statistics import all_items
-from tests.support.table import counted_calls, stored
+from tests.support.table import counted_calls, records, stored
 from tests.support.territory import Territory, Walk
 from tests.support.world import euros, open_shop
-from tradepost.table.records import Record
 
 NOTHING = {"orders": 0, "revenue": euros(0), "average": euros(0), "open_value": euros(0)}
 ONE = 1840  # 12.50 and 5.90 for the parcel
@@ -404,11 +403,11 @@ def test_what_the_stream_tells_twice_is_counted_once(territory: Territory) -> No
     territory.assign("blue", territory.rhea)
     territory.order("blue")
     before = stored("statistics")
-    images = [record.to_dynamodb_dict() for record in Record.scan(Record.entity == "outbox")]
+    images = [record.to_dynamodb_dict() for record in records("outbox")]
     told = [{"NewImage": each, "Keys": {"pk": each["pk"], "sk": each["sk"]}, "SequenceNumber": "1"} for each in images]
-    records = [{"eventName": "INSERT", "dynamodb": each} for each in told]
-    assert records
+    events = [{"eventName": "INSERT", "dynamodb": each} for each in told]
+    assert events
     for _ in range(2):
-        assert run("notifications/relay_outbox", {"Records": records}) == {"batchItemFailures": []}
+        assert run("notifications/relay_outbox", {"Records": events}) == {"batchItemFailures": []}
     assert stored("statistics") == before
     territory.check()

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from tradepost.domain.customers import MAX_FURTHER_SALES_REPS, Customer
 from tradepost.domain.errors import ConflictError, Fault, InvalidError
-from tradepost.domain.people import Member, Party, RepStatus, Role
+from tradepost.domain.people import Member, Party, RepStatus
+from tradepost.domain.permissions import Role
 from tradepost.domain.values import Entity, Instant, Reference, Value
 
 MAX_ALLOCATED: Final = 1000

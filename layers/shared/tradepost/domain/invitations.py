@@ -10,7 +10,8 @@ from tradepost.domain.errors import ConflictError, DomainError, GoneError, NotFo
 from tradepost.domain.ids import person_key
 from tradepost.domain.limits import RateLimit
 from tradepost.domain.outbox import InvitationMail
-from tradepost.domain.people import Member, Party, Role
+from tradepost.domain.people import Member, Party
+from tradepost.domain.permissions import Role
 from tradepost.domain.values import Email, Entity, Instant, Text, Value
 
 RENEWAL_PAUSE: Final = timedelta(minutes=5)

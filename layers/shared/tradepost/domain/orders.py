@@ -12,7 +12,8 @@ from tradepost.domain.customers import Customer, PostalAddress
 from tradepost.domain.errors import ConflictError, Fault, ForbiddenError, InvalidError
 from tradepost.domain.ids import digest
 from tradepost.domain.overrides import Approval, Excess, lowest_price
-from tradepost.domain.people import Party, Permission
+from tradepost.domain.people import Party
+from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import CheckoutOptions, OverrideLimits, PaymentMethod, ShippingMethod, Store
 from tradepost.domain.values import Entity, Instant, Money, Price, Quantity, Text, Value
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from tradepost.domain.people import Member, Permission
+from tradepost.domain.people import Member
+from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import OverrideLimits, Store
 from tradepost.domain.values import Price, Value
 

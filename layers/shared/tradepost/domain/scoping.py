@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tradepost.domain.customers import Customer
-from tradepost.domain.people import Member, Role
+from tradepost.domain.people import Member
+from tradepost.domain.permissions import Role
 
 type Reach = Literal["store", "active", "allocated", "own"]
 

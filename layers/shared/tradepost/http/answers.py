@@ -17,7 +17,8 @@ from tradepost.domain.customers import (
     ResellerSummary,
 )
 from tradepost.domain.invitations import Edit, Invitation, InvitationKind
-from tradepost.domain.people import Access, Member, Party, RepStatus, Role
+from tradepost.domain.people import Access, Member, Party, RepStatus
+from tradepost.domain.permissions import Role
 from tradepost.domain.stores import Branding, GuestAccess, OverrideLimits, Store
 from tradepost.domain.values import Instant, Price
 from tradepost.http.app import Answer

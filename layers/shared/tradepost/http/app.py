@@ -35,7 +35,7 @@ from tradepost.aws.secrets import signing_key
 from tradepost.domain import clock, errors
 from tradepost.domain.errors import DomainError
 from tradepost.domain.ids import derived_token
-from tradepost.domain.people import Permission
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Entity
 from tradepost.http.callers import ANYONE, Ask, CallerInfo, RequestFacts, Rule, identify, kept_answer
 from tradepost.http.problems import invalid_request, problem, problem_of

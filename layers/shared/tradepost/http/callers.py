@@ -24,16 +24,8 @@ from tradepost.domain.ids import (
     split_member_id,
     split_person,
 )
-from tradepost.domain.people import (
-    ANONYMOUS,
-    SESSION_TOUCH,
-    Account,
-    Member,
-    Party,
-    Permission,
-    Role,
-    Session,
-)
+from tradepost.domain.people import ANONYMOUS, SESSION_TOUCH, Account, Member, Party, Session
+from tradepost.domain.permissions import Permission, Role
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Entity

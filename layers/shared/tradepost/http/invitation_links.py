@@ -23,7 +23,8 @@ from tradepost.domain.errors import (
 from tradepost.domain.ids import Link, fingerprint, member_id, new_id, parse_link, person_key
 from tradepost.domain.invitations import RESENT_TO_ADDRESS, Invitation, accept, edits_of, mail_of, renew, why_dead
 from tradepost.domain.outbox import WelcomeMail
-from tradepost.domain.people import Account, Member, Role
+from tradepost.domain.people import Account, Member
+from tradepost.domain.permissions import Role
 from tradepost.domain.stores import Store
 from tradepost.domain.values import OptionalText, Text, Value, folded
 from tradepost.http.answers import SignedIn

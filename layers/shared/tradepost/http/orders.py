@@ -24,7 +24,8 @@ from tradepost.domain.orders import (
     refuse_overrides,
 )
 from tradepost.domain.overrides import Approval, limits_of
-from tradepost.domain.people import Member, Party, Permission
+from tradepost.domain.people import Member, Party
+from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Instant, Money
 from tradepost.http.app import Answer
 from tradepost.http.callers import Ask, CallerInfo

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tradepost.domain.clock import stamp
 from tradepost.domain.companies import MIN_LETTERS, Company
 from tradepost.domain.values import folded
-from tradepost.table.listing import SEARCH_WINDOW, rows_with_words, words_of
+from tradepost.table.listing import SEARCH_WINDOW, carried, rows_with_words, words_of
 from tradepost.table.records import Record
 from tradepost.table.shapes import COMPANY, COMPANY_WORD, Key
 from tradepost.table.transaction import Transaction
@@ -31,7 +31,7 @@ def save_company(tx: Transaction, company: Company, *, before: Company | None) -
     words = _words(company)
     for word in sorted((_words(before) if before else frozenset()) - words):
         tx.delete(_word_key(word, company.id))
-    text = " " + " ".join(sorted(words)) + " "
+    text = carried(words)
     shown = {"name": company.name, "city": company.city, "registered_at": stamp(company.registered_at)}
     for word in sorted(words):
         if len(word) >= MIN_LETTERS:

@@ -13,7 +13,7 @@ from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import CustomerGroup, PriceTier
 from tradepost.table.allocations import note_change
 from tradepost.table.counts import count_moves
-from tradepost.table.listing import Position, Rows, all_of, index_words, list_index, list_partition, words_of
+from tradepost.table.listing import Position, Rows, all_of, carried, index_words, list_index, list_partition, words_of
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import ALLOCATION, CLAIM, CUSTOMER, INVITATION, SUPPRESSION, Key
@@ -223,8 +223,8 @@ def _keep_counted(tx: Transaction, customer: Customer, before: Customer | None) 
 
 def _keep_allocated(tx: Transaction, customer: Customer, before: Customer | None) -> None:
     """Keep the lists of the reps in step with the customer: by its name, found by its words."""
-    old = {_allocation(before, rep): _listed_words(before) for rep in before.sales_rep_ids} if before else {}
-    new = {_allocation(customer, rep): _listed_words(customer) for rep in customer.sales_rep_ids}
+    old = {_allocation(before, rep): carried(_words(before)) for rep in before.sales_rep_ids} if before else {}
+    new = {_allocation(customer, rep): carried(_words(customer)) for rep in customer.sales_rep_ids}
     for key in sorted(old.keys() - new.keys()):
         tx.delete(key)
     for key, words in sorted(new.items()):
@@ -234,10 +234,6 @@ def _keep_allocated(tx: Transaction, customer: Customer, before: Customer | None
 
 def _allocation(customer: Customer, rep: str) -> Key:
     return ALLOCATION.key(store=customer.store_id, rep=rep, name=customer.sort_name, customer=customer.id)
-
-
-def _listed_words(customer: Customer) -> str:
-    return f" {' '.join(sorted(_words(customer)))} "
 
 
 def _still_told(told: InvitationSummary | None) -> Condition:

@@ -152,6 +152,11 @@ def words_of(*texts: str | None, most: int = MAX_WORDS) -> frozenset[str]:
     return frozenset(longest[:most])
 
 
+def carried(words: Iterable[str]) -> str:
+    """Spell words as a row carries them: each after a space, so that ` word` is where one begins."""
+    return f" {' '.join(sorted(words))} "
+
+
 def index_words(
     tx: Transaction, store_id: str, collection: str, entry_id: str, *, before: Iterable[str], after: Iterable[str]
 ) -> None:
@@ -161,7 +166,7 @@ def index_words(
         tx.delete(_word_key(store_id, collection, word, entry_id))
     if old == new:
         return
-    text = " " + " ".join(sorted(new)) + " "
+    text = carried(new)
     for word in sorted(new):
         tx.put(Record(*_word_key(store_id, collection, word, entry_id), entity=WORD.entity, words=text))
 

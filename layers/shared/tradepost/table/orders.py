@@ -12,7 +12,7 @@ from tradepost.domain.ids import customer_of_order
 from tradepost.domain.orders import Order, OrderStatus
 from tradepost.domain.scoping import Scope
 from tradepost.table.customers import customer_key, find_customer, find_customers
-from tradepost.table.listing import SIFTED, Position, Rows, all_of, index_words, list_index, search, sifted, words_of
+from tradepost.table.listing import SIFTED, Position, Rows, all_of, carried, index_words, list_index, search, sifted, words_of
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import ORDER, Key
@@ -145,5 +145,5 @@ def _record(order: Order) -> Record:
         "placed_at": stamp(order.placed_at),
     }
     record = Record.of(ORDER.key(**names), order, index1=ORDER.index1(**names), index2=ORDER.index2(**names))
-    record.words = f" {' '.join(sorted(_words(order)))} "
+    record.words = carried(_words(order))
     return record

@@ -17,10 +17,10 @@ from tradepost.domain.people import (
     Member,
     Membership,
     PasswordReset,
-    Role,
     Session,
     Throttle,
 )
+from tradepost.domain.permissions import Role
 from tradepost.domain.values import Entity, folded
 from tradepost.table.listing import Position, Rows, list_index
 from tradepost.table.records import Record

@@ -18,6 +18,7 @@ from tradepost.domain.clock import day_of
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.orders import Order
+from tradepost.domain.scoping import Scope
 from tradepost.domain.statistics import ByDay, Figures, Period, Standing, figures_of, standing_of
 from tradepost.table.counts import PARTS, part_of
 from tradepost.table.records import Record
@@ -124,33 +125,34 @@ def has_figures(store_id: str) -> bool:
     return any(True for _ in Record.query(partition, consistent_read=True, limit=1))
 
 
-def figures_by_day(store_id: str, whose: str, period: Period, *, only: Standing | None = None) -> ByDay:
-    """Return the figures of the days of a period that have any; `only` those of some customers.
+def figures_by_day(scope: Scope, period: Period, *, whose: str | None = None) -> ByDay:
+    """Return the figures of the days of a period that have any: of all customers in scope, or of one rep's or one customer.
 
-    One Query, which reads quarters and no orders.
+    `whose` must be in scope itself. One Query, which reads quarters and no orders.
     """
+    everybody = of_rep(scope.sales_rep_id) if scope.sales_rep_id else STORE
     days: defaultdict[str, Counter[str]] = defaultdict(Counter)
     between = Record.sk.between(f"{_quarter(period.begin)}#", f"{_quarter(period.end)}#~")
-    partition = STATISTICS.partition(store=store_id, whose=whose)
+    partition = STATISTICS.partition(store=scope.store_id, whose=whose or everybody)
     for page in Record.query(partition, range_key_condition=between, consistent_read=True).page_iter:
         for item in page["Items"]:
-            for day, figure, number in _counted(item, period, only):
+            for day, figure, number in _counted(item, period, scope):
                 days[day][figure] += number
     return {date.fromisoformat(day): figures for day, figures in sorted(_figures(days).items())}
 
 
-def figures_of_each(store_id: str, kind: Kind, period: Period, *, only: Standing | None = None) -> Mapping[str, Figures]:
+def figures_of_each(scope: Scope, kind: Kind, period: Period) -> Mapping[str, Figures]:
     """Return the figures of every sales rep or customer that has any in a period, by its id. One Query for each quarter.
 
-    Those of customers are not told apart by whether they are active.
+    Reps have those of their customers in scope. Which customers are in scope has to be seen from themselves.
     """
     totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for quarter in _quarters(period):
-        partition = STATISTICS.index1(store=store_id, kind=kind, quarter=quarter, whose="", part="").pk
+        partition = STATISTICS.index1(store=scope.store_id, kind=kind, quarter=quarter, whose="", part="").pk
         for page in Record.gsi1.query(partition).page_iter:
             for item in page["Items"]:
                 name = item["gsi1sk"]["S"].partition("#")[2].rpartition("#")[0]
-                for _, figure, number in _counted(item, period, only):
+                for _, figure, number in _counted(item, period, scope):
                     totals[name][figure] += number
     return _figures(totals)
 
@@ -200,15 +202,16 @@ def _quarters_of_customer(store_id: str, customer_id: str) -> Iterator[tuple[str
             yield item["sk"]["S"].partition("#")[0], numbers
 
 
-def _counted(item: Mapping[str, Any], period: Period, only: Standing | None) -> Iterator[tuple[str, str, int]]:
-    """Return the numbers of an item that are wanted, each with its day and what it is."""
+def _counted(item: Mapping[str, Any], period: Period, scope: Scope) -> Iterator[tuple[str, str, int]]:
+    """Return the numbers of an item that are of the period and of customers in scope, each with its day and what it is."""
     year, first, last = item["sk"]["S"][:4], period.begin.isoformat(), period.end.isoformat()
     for name, value in item.items():
         parts = _NUMBER.fullmatch(name)
         if parts is None:
             continue
         day = f"{year}-{parts[3]}"
-        if first <= day <= last and only in {None, "inactive" if parts[1] else "active"}:
+        of_inactive = parts[1] is not None
+        if first <= day <= last and not (of_inactive and scope.reach == "active"):
             yield day, parts[2], int(value["N"])
 
 
