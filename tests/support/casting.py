@@ -143,8 +143,9 @@ def _filled(text: str, names: Mapping[str, str]) -> str:
 
 
 def _unknown(known: str) -> str:
-    """Return an id like a known one that nothing has."""
-    return known[:-1] + ("0" if known[-1] != "0" else "1")
+    """Return an id like a known one that nothing has: ids drawn in the same millisecond differ in their last places alone."""
+    at = max(len(known) - 6, 0)
+    return known[:at] + ("0" if known[at] != "0" else "1") + known[at + 1 :]
 
 
 def raw_items() -> dict[str, Any]:
