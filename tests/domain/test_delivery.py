@@ -117,7 +117,18 @@ def test_what_is_no_event_is_told_from_one(broken: object) -> None:
     ],
 )
 def test_the_address_of_an_event_is_spelled_as_we_do(destination: str, address: str | None) -> None:
-    assert event("Delivery", mail={"destination": [destination]}).address == address
+    assert event("Delivery", mail={"destination": [destination]}).addresses == ((address,) if address else ())
+
+
+def test_an_event_about_a_mail_to_several_is_about_those_that_it_names() -> None:
+    mail = {"destination": ["buyer@bluedoor.test", "boss@bluedoor.test", "late@bluedoor.test"]}
+    named = [{"emailAddress": "boss@bluedoor.test"}]
+    bounced = event("Bounce", mail=mail, bounce={"bounceType": "Permanent", "bouncedRecipients": named})
+    complained = event("Complaint", mail=mail, complaint={"complainedRecipients": named})
+    delivered = event("Delivery", mail=mail, delivery={"recipients": ["buyer@bluedoor.test", "Late <late@bluedoor.test>"]})
+    assert (bounced.addresses, complained.addresses) == (("boss@bluedoor.test",), ("boss@bluedoor.test",))
+    assert delivered.addresses == ("buyer@bluedoor.test", "late@bluedoor.test")
+    assert event("Reject", mail=mail).addresses == tuple(mail["destination"])
 
 
 def test_a_mail_that_never_left_has_no_time_of_leaving() -> None:

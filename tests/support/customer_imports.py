@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -12,9 +11,8 @@ from urllib.parse import quote_plus
 
 import botocore.session
 
-from tests.support.functions import run
 from tests.support.mail import waiting_on
-from tests.support.queues import IMPORTS, create_import_queue
+from tests.support.queues import IMPORTS, Worker, create_import_queue
 from tests.support.world import Shop
 
 HEADER: Final = ("customer_company_name", "customer_full_name", "email")
@@ -93,47 +91,9 @@ def relay() -> None:
         told(key._asdict())
 
 
-def told(body: dict[str, Any]) -> None:
-    """Put a message on the queue."""
-    _client("sqs").send_message(QueueUrl=os.environ[IMPORTS], MessageBody=json.dumps(body))
-
-
-def received() -> dict[str, Any] | None:
-    """Take a message off the queue, as an event for its consumer; None if there is none."""
-    answer = _client("sqs").receive_message(QueueUrl=os.environ[IMPORTS], MaxNumberOfMessages=1)
-    for message in answer.get("Messages", ()):
-        record = {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
-        return {"Records": [record]}
-    return None
-
-
-def handed(event: dict[str, Any]) -> bool:
-    """Hand a message to the consumer; whether it was carried out."""
-    return not run("customers/process_customer_import", event)["batchItemFailures"]
-
-
-def consume(event: dict[str, Any]) -> bool:
-    """Hand a message to the consumer, and take it off the queue if it was carried out."""
-    done = handed(event)
-    if done:
-        handle = event["Records"][0]["receiptHandle"]
-        _client("sqs").delete_message(QueueUrl=os.environ[IMPORTS], ReceiptHandle=handle)
-    return done
-
-
-def come_again(event: dict[str, Any]) -> None:
-    """Let a message whose consumer died be visible again."""
-    handle = event["Records"][0]["receiptHandle"]
-    _client("sqs").change_message_visibility(QueueUrl=os.environ[IMPORTS], ReceiptHandle=handle, VisibilityTimeout=0)
-
-
-def work() -> int:
-    """Carry out what is on the queue, and whatever that puts there; returns how many messages that were."""
-    count = 0
-    while event := received():
-        count += 1
-        assert consume(event)
-    return count
+_worker = Worker(IMPORTS, "customers/process_customer_import")
+told, received, handed = _worker.told, _worker.received, _worker.handed
+consume, come_again, work = _worker.consume, _worker.come_again, _worker.work
 
 
 @cache

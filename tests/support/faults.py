@@ -35,18 +35,28 @@ def failing(
 
 
 @contextmanager
-def meanwhile(operation: str, action: Callable[[], Any], *, when: Literal["before", "after"] = "before") -> Iterator[None]:
-    """Let something else happen once, just before or just after the first call of an operation."""
-    happened = False
+def meanwhile(
+    operation: str, action: Callable[[], Any], *, times: int = 1, when: Literal["before", "after"] = "before"
+) -> Iterator[None]:
+    """Let something else happen just before or just after the first calls of an operation: once, unless told otherwise."""
+    calls, happening = 0, False
+
+    def happen() -> None:
+        nonlocal happening
+        happening = True
+        action()
+        happening = False
 
     def fault(proceed: Callable[[], Any]) -> Any:
-        nonlocal happened
-        first, happened = not happened, True
-        if first and when == "before":
-            action()
+        nonlocal calls
+        if happening or calls >= times:
+            return proceed()
+        calls += 1
+        if when == "before":
+            happen()
         answer = proceed()
-        if first and when == "after":
-            action()
+        if when == "after":
+            happen()
         return answer
 
     with _at(operation, fault):

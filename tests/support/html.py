@@ -39,6 +39,10 @@ class HtmlPage(HTMLParser):
         if tag not in VOID:
             self._open.append(element)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in VOID, f"{tag} is not closed by a slash"
+        self.handle_starttag(tag, attrs)
+
     def handle_endtag(self, tag: str) -> None:
         assert self._open, f"a closing {tag} without an opening one"
         assert self._open.pop().tag == tag, f"{tag} is closed before what it holds"

@@ -23,6 +23,8 @@ class Sent(NamedTuple):
     sender: str
     subject: str
     html: str
+    all_to: tuple[str, ...]
+    cc: tuple[str, ...]
 
 
 def queued() -> list[Key]:
@@ -69,7 +71,12 @@ def deliver() -> list[Sent]:
 def sent() -> list[Sent]:
     """Return the mails that SES took, oldest first."""
     messages = ses_backends[DEFAULT_ACCOUNT_ID][os.environ["AWS_DEFAULT_REGION"]].sent_messages
-    return [Sent(str(each.destinations["ToAddresses"][0]), each.source, each.subject, each.body) for each in messages]
+    return [_sent(each) for each in messages]
+
+
+def _sent(message: Any) -> Sent:
+    to, cc = (tuple(message.destinations.get(kind, ())) for kind in ("ToAddresses", "CcAddresses"))
+    return Sent(str(to[0]), message.source, message.subject, message.body, to, cc)
 
 
 def announced() -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -9,8 +10,11 @@ import botocore.session
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sqs.models import sqs_backends
 
+from tests.support.functions import run
+
 MAILS: Final = "MAIL_QUEUE_URL"
 IMPORTS: Final = "CUSTOMER_IMPORT_QUEUE_URL"
+EVENT_MAILINGS: Final = "EVENT_MAILING_QUEUE_URL"
 
 
 def create_mail_queue() -> None:
@@ -21,6 +25,11 @@ def create_mail_queue() -> None:
 def create_import_queue() -> None:
     """Create the queue of customer imports that the settings name."""
     _create(IMPORTS)
+
+
+def create_event_mailing_queue() -> None:
+    """Create the queue of circular mails that the settings name."""
+    _create(EVENT_MAILINGS)
 
 
 def received(queue: str = MAILS) -> list[dict[str, Any]]:
@@ -36,6 +45,51 @@ def delayed(queue: str = MAILS) -> list[tuple[dict[str, Any], int]]:
     messages = sqs_backends[DEFAULT_ACCOUNT_ID][os.environ["AWS_DEFAULT_REGION"]].queues[os.environ[queue].rpartition("/")[2]]
     waiting = [message for message in messages._messages if message.delayed_until]
     return [(json.loads(each.body), round((each.delayed_until - float(str(each.sent_timestamp))) / 1000)) for each in waiting]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A queue of background work, and the function that does it."""
+
+    queue: str
+    function: str
+
+    def told(self, body: dict[str, Any]) -> None:
+        """Put a message on the queue."""
+        _client().send_message(QueueUrl=os.environ[self.queue], MessageBody=json.dumps(body))
+
+    def received(self) -> dict[str, Any] | None:
+        """Take a message off the queue, as an event for its consumer; None if there is none."""
+        answer = _client().receive_message(QueueUrl=os.environ[self.queue], MaxNumberOfMessages=1)
+        for message in answer.get("Messages", ()):
+            record = {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
+            return {"Records": [record]}
+        return None
+
+    def handed(self, event: dict[str, Any]) -> bool:
+        """Hand a message to the consumer; whether it was carried out."""
+        return not run(self.function, event)["batchItemFailures"]
+
+    def consume(self, event: dict[str, Any]) -> bool:
+        """Hand a message to the consumer, and take it off the queue if it was carried out."""
+        done = self.handed(event)
+        if done:
+            handle = event["Records"][0]["receiptHandle"]
+            _client().delete_message(QueueUrl=os.environ[self.queue], ReceiptHandle=handle)
+        return done
+
+    def come_again(self, event: dict[str, Any]) -> None:
+        """Let a message whose consumer died be visible again."""
+        handle = event["Records"][0]["receiptHandle"]
+        _client().change_message_visibility(QueueUrl=os.environ[self.queue], ReceiptHandle=handle, VisibilityTimeout=0)
+
+    def work(self) -> int:
+        """Carry out what is on the queue, and whatever that puts there; returns how many messages that were."""
+        count = 0
+        while event := self.received():
+            count += 1
+            assert self.consume(event)
+        return count
 
 
 def _create(queue: str) -> None:

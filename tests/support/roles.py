@@ -19,6 +19,7 @@ _SPELLED = {
     "PublicUrlParameter": {"Fn::Sub": f"{_ARN}ssm:{_HERE}parameter/${{AWS::StackName}}/public-url"},
     "MailQueue": {"Fn::GetAtt": "MailQueue.Arn"},
     "CustomerImportQueue": {"Fn::GetAtt": "CustomerImportQueue.Arn"},
+    "EventMailingQueue": {"Fn::GetAtt": "EventMailingQueue.Arn"},
     "ImportsBucket/uploads": {"Fn::Sub": "${ImportsBucket.Arn}/uploads/*"},
     "ImportsBucket/checks": {"Fn::Sub": "${ImportsBucket.Arn}/checks/*"},
     "identity": {"Fn::Sub": f"{_ARN}ses:{_HERE}identity/*"},
@@ -37,7 +38,7 @@ _QUEUES = {
     "SendMessageBatch": "sqs:SendMessage",
     "ChangeMessageVisibility": "sqs:ChangeMessageVisibility",
 }
-_QUEUE_OF = {"mail": "MailQueue", "customer-imports": "CustomerImportQueue"}
+_QUEUE_OF = {"mail": "MailQueue", "customer-imports": "CustomerImportQueue", "event-mailings": "EventMailingQueue"}
 
 
 class Deed(NamedTuple):

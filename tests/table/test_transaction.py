@@ -224,7 +224,7 @@ def test_of_fifty_who_write_the_same_item_at_once_all_get_their_turn() -> None:
             if at >= free_from:
                 free_from, written = at + held_for, written + 1
             elif attempt + 1 < transaction._ATTEMPTS:
-                heapq.heappush(queue, (at + refused_after + transaction._pause(attempt), number, attempt + 1))
+                heapq.heappush(queue, (at + refused_after + transaction.pause(attempt), number, attempt + 1))
         assert (written, free_from < 6) == (50, True)
 
 

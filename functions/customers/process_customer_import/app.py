@@ -28,7 +28,6 @@ from tradepost.domain.outbox import CustomerImportRun, OutboxItem
 from tradepost.domain.people import SYSTEM, Party
 from tradepost.domain.stores import Store
 from tradepost.table.customer_imports import (
-    OvertakenError,
     Step,
     create_customers,
     customer_import_key,
@@ -39,7 +38,7 @@ from tradepost.table.outbox import concluding
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key, store_owner
 from tradepost.table.stores import store_key
-from tradepost.table.transaction import Transaction
+from tradepost.table.transaction import OvertakenError, Transaction
 
 logger = Logger(service="tradepost")
 

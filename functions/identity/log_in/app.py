@@ -1,84 +1,16 @@
 """POST /v1/sessions: log in to a store with an e-mail address and a password."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from tradepost.domain.customers import Customer
-from tradepost.domain.errors import ConflictError, UnauthenticatedError
-from tradepost.domain.people import Member, Membership
-from tradepost.domain.permissions import Role
-from tradepost.domain.stores import Store
-from tradepost.domain.values import Email, Slug, Value
 from tradepost.http.answers import SignedIn
 from tradepost.http.app import ANYONE, Caller, make_app
-from tradepost.http.entrance import open_session
-from tradepost.http.sign_in import prove, proven_account
-from tradepost.table.customers import customer_key
-from tradepost.table.people import Person, forget_failures, member_key
-from tradepost.table.reading import Reader
-from tradepost.table.shapes import store_owner
-from tradepost.table.stores import store_key
+from tradepost.http.log_in import Credentials, log_in
 
 app = make_app()
 
 
-class Credentials(Value):
-    """Who logs in where. Without `store`, the person's only store; `customer_id` picks one of several customers."""
-
-    email: Email
-    password: Annotated[str, Field(max_length=1000)]
-    store: Slug | None = None
-    customer_id: Annotated[str, Field(max_length=60)] | None = None
-
-
 @app.post("/v1/sessions", allow=ANYONE, status=201)
-def log_in(credentials: Credentials, caller: Caller) -> SignedIn:
+def log_in_to_store(credentials: Credentials, caller: Caller) -> SignedIn:
     """Start a session. A person with places in several stores says in which one."""
-    person = prove(credentials.email, credentials.password, caller)
-    place = _chosen(person, credentials)
-    store, member = _admitted(place)
-    tx = caller.transaction(owner=store_owner(store.id), party=member.party)
-    forget_failures(tx, member.person)
-    tx.audit("session:started", member.id)
-    return open_session(tx, proven_account(person), member, store, caller).commit(tx)
-
-
-def _admitted(place: Membership) -> tuple[Store, Member]:
-    """Return the store and the person's place in it, if it leads anywhere today."""
-    keys = store_key(place.store_id), member_key(place.member_id, place.store_id)
-    customer = customer_key(place.store_id, place.customer_id) if place.customer_id else None
-    read = Reader()
-    read.fetch([*keys, customer] if customer else keys)
-    store, member = read.get(keys[0], Store), read.get(keys[1], Member)
-    if member.status != "active":
-        raise _refused()
-    if member.role is Role.BUYER:
-        store.must_be_open()
-    if customer and not read.get(customer, Customer).active:
-        raise _refused()
-    return store, member
-
-
-def _refused() -> UnauthenticatedError:
-    return UnauthenticatedError("invalid_credentials", "The e-mail address or the password is wrong.")
-
-
-def _chosen(person: Person, credentials: Credentials) -> Membership:
-    """Return the one place that is meant: the staff's before a customer's. Raises `ConflictError` if that leaves several."""
-    places = [place for place in person.memberships if credentials.store in {None, place.store_id}]
-    if credentials.customer_id:
-        places = [place for place in places if place.customer_id == credentials.customer_id]
-    if not places:
-        raise _refused()
-    stores = sorted({place.store_id for place in places})
-    if len(stores) > 1:
-        raise ConflictError("store_required", "You have accounts in several stores. Say which.", stores=stores)
-    staff = [place for place in places if place.role is not Role.BUYER]
-    if staff or len(places) == 1:
-        return (staff or places)[0]
-    customers = [{"customer_id": place.customer_id, "name": place.customer_name} for place in places]
-    raise ConflictError("customer_required", "You buy for several customers here. Say for which.", customers=customers)
+    return log_in(credentials, caller)
 
 
 handler = app.handler

@@ -55,9 +55,10 @@ def open_store(new: NewStore, caller: Caller) -> OpenedStore:
         raise ForbiddenError("signup_closed", "New stores are opened by invitation here.")
     owner = new.owner
     account = account_for(owner.email, owner.name, owner.password, caller, pointer="/owner/password")
-    store = Store(**new.model_dump(exclude={"owner"}), opened_at=caller.at)
+    owner_id = member_id(new.slug, account.person)
+    store = Store(**new.model_dump(exclude={"owner"}), owner_id=owner_id, opened_at=caller.at)
     member = Member(
-        id=member_id(store.id, account.person),
+        id=owner_id,
         store_id=store.id,
         person=account.person,
         role=Role.OWNER,

@@ -18,7 +18,7 @@ from tradepost.mails.writing import written
 from tradepost.table.deliveries import conclude
 from tradepost.table.outbox import claim, put_off, release
 from tradepost.table.shapes import Key
-from tradepost.table.suppressions import is_suppressed
+from tradepost.table.suppressions import suppressed_among
 
 logger = Logger(service="tradepost")
 
@@ -53,12 +53,13 @@ def _sent(key: Key, item: OutboxItem) -> bool:
     if mail is None:
         conclude(key, item, DROPPED, at=clock.now(), failure="obsolete")
         return True
-    if store_id and is_suppressed(store_id, mail.to):
+    wanted = mail.without(suppressed_among(store_id, mail.addresses)) if store_id else mail
+    if wanted is None:
         logger.info("mail suppressed", outbox=item.id)
-        conclude(key, item, SUPPRESSED, at=clock.now(), failure="suppressed", address=mail.to)
+        conclude(key, item, SUPPRESSED, at=clock.now(), failure="suppressed", addresses=mail.addresses)
         return True
     try:
-        send(mail, tags=_tags(item, store_id))
+        send(wanted, tags=_tags(item, store_id))
     except MailDeferredError as refusal:
         return _tried_later(key, item, refusal)
     except MailRefusedError as refusal:

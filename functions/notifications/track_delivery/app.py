@@ -19,10 +19,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, bool]:
     except ValidationError as error:
         logger.warning("not an event of SES", faults=error.error_count())
         return {"noted": False}
-    store_id, outbox, address, news = told.tag("store"), told.tag("outbox"), told.address, told.news
-    if not (store_id and outbox and address and news):
+    store_id, outbox, addresses, news = told.tag("store"), told.tag("outbox"), told.addresses, told.news
+    if not (store_id and outbox and addresses and news):
         logger.info("event of no consequence", outbox=outbox, type=told.event_type)
         return {"noted": False}
-    noted = note_event(store_id, outbox, news, address=address, at=clock.now(), sent_at=told.sent_at)
+    at = clock.now()
+    each = [note_event(store_id, outbox, news, address=address, at=at, sent_at=told.sent_at) for address in addresses]
+    noted = any(each)
     logger.info("event noted" if noted else "event known already", outbox=outbox, delivery=news.delivery)
     return {"noted": noted}

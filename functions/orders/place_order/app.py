@@ -1,21 +1,19 @@
 """POST /v1/orders: place an order, at the listed prices or, as a sales rep, at others."""
 
-import secrets
 from functools import partial
 
 from tradepost.domain.errors import ConflictError
-from tradepost.domain.ids import new_order_id, readable_number
+from tradepost.domain.ids import new_id_for
 from tradepost.domain.orders import NewOrder, place
 from tradepost.domain.outbox import OrderMail
 from tradepost.domain.permissions import Permission
 from tradepost.http.app import Caller, make_app
+from tradepost.http.numbers import under_free_number
 from tradepost.http.orders import OrderAnswer, Ordering, deed, new_order_reads, order_answer, order_preview, ordering
 from tradepost.table.orders import add_order
 from tradepost.table.people import require_employee
 
 app = make_app()
-
-NUMBER_ATTEMPTS = 5
 
 
 @app.post("/v1/orders", allow=Permission.PLACE_ORDERS, status=201, reads=new_order_reads)
@@ -33,23 +31,15 @@ def _placed(new: NewOrder, caller: Caller) -> OrderAnswer:
     if new.price_hash not in {None, wanted.quoted.price_hash}:
         preview = order_preview(wanted.quoted).model_dump(mode="json")
         raise ConflictError("price_changed", "Prices have changed since the preview. Look again.", preview=preview)
-    taken = ConflictError("busy", "No free order number was found. Try again.")
-    for _ in range(NUMBER_ATTEMPTS):
-        try:
-            return _write(wanted, caller, taken)
-        except ConflictError as refusal:
-            if refusal is not taken:
-                raise
-    raise taken
+    return under_free_number("O", partial(_write, wanted, caller))
 
 
-def _write(wanted: Ordering, caller: Caller, taken: ConflictError) -> OrderAnswer:
-    """Write the order under a number drawn at random. Raises `taken` if another order has it."""
+def _write(wanted: Ordering, caller: Caller, number: str, taken: ConflictError) -> OrderAnswer:
     tx = caller.transaction()
     order = place(
         wanted.quoted,
-        order_id=new_order_id(wanted.customer.id),
-        number=readable_number("O", secrets.token_bytes(8)),
+        order_id=new_id_for(wanted.customer.id),
+        number=number,
         customer=wanted.customer,
         employee_id=wanted.employee_id,
         source=wanted.source,

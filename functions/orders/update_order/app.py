@@ -7,9 +7,10 @@ from tradepost.domain.orders import OrderChange, edit
 from tradepost.domain.overrides import limits_of
 from tradepost.domain.permissions import Permission
 from tradepost.http.app import Ask, Caller, make_app
-from tradepost.http.orders import OrderAnswer, deed, find_products, order_answer, product_keys
+from tradepost.http.orders import OrderAnswer, deed, numbers_of, order_answer
 from tradepost.table.customers import get_customer
 from tradepost.table.orders import get_order, order_keys, save_order
+from tradepost.table.products import find_products, product_keys
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key, find_checkout_options
 
@@ -26,7 +27,7 @@ def _reads(ask: Ask) -> list[Key]:
 
 
 def _keys(store_id: str, order_id: str, change: OrderChange) -> list[Key]:
-    products = product_keys(store_id, change.lines or ())
+    products = product_keys(store_id, numbers_of(change.lines or ()))
     return [*order_keys(store_id, order_id), checkout_options_key(store_id), *products]
 
 
@@ -52,7 +53,7 @@ def _updated(order_id: str, change: OrderChange, caller: Caller) -> OrderAnswer:
         change,
         store=caller.store,
         customer=customer,
-        products=find_products(caller.reader, caller.store.id, change.lines or ()),
+        products=find_products(caller.reader, caller.store.id, numbers_of(change.lines or ())),
         options=find_checkout_options(caller.reader, caller.store.id),
         limits=limits_of(caller.member, caller.store),
         by=deed(tx),

@@ -20,6 +20,7 @@ class Settings(BaseModel):
     configuration_set: str = ""
     mail_queue_url: str = ""
     customer_import_queue_url: str = ""
+    event_mailing_queue_url: str = ""
     imports_bucket: str = ""
     store_signup: Literal["open", "closed"] = "open"
 

@@ -9,7 +9,14 @@ from botocore.exceptions import ClientError
 
 from tests.support.faults import failing, refusal
 from tests.support.functions import ROOT, run
-from tests.support.queues import IMPORTS, create_import_queue, create_mail_queue, received
+from tests.support.queues import (
+    EVENT_MAILINGS,
+    IMPORTS,
+    create_event_mailing_queue,
+    create_import_queue,
+    create_mail_queue,
+    received,
+)
 
 EVENT = ROOT / "events" / "notifications" / "relay_outbox.two_messages.json"
 
@@ -28,12 +35,14 @@ def test_every_new_message_is_put_on_the_queue_by_its_key_alone(two_messages: di
     assert sorted(received(), key=str) == sorted(keys, key=str)
 
 
-def test_an_import_to_carry_out_goes_on_a_queue_of_its_own(two_messages: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("kind", "queue"), [("customer_import", IMPORTS), ("event_mailing", EVENT_MAILINGS)])
+def test_background_work_goes_on_queues_of_its_own(two_messages: dict[str, Any], kind: str, queue: str) -> None:
     create_import_queue()
+    create_event_mailing_queue()
     second = two_messages["Records"][1]["dynamodb"]
-    second["NewImage"]["data"]["M"]["message"]["M"]["type"] = {"S": "customer_import"}
+    second["NewImage"]["data"]["M"]["message"]["M"]["type"] = {"S": kind}
     assert run("notifications/relay_outbox", two_messages) == {"batchItemFailures": []}
-    assert received(IMPORTS) == [{name: value["S"] for name, value in second["Keys"].items()}]
+    assert received(queue) == [{name: value["S"] for name, value in second["Keys"].items()}]
     assert len(received()) == 1
 
 

@@ -47,6 +47,11 @@ def signed(kept: str) -> str:
     return f"{address}/{link_token(signing_key(), invitation_id, int(generation))}"
 
 
+def offer_link(store_id: str, offer_id: str) -> str:
+    """Return the link to an offer. It proves nothing: whoever follows it has to log in."""
+    return f"{public_url()}/o/{store_id}.{offer_id}"
+
+
 def reset_token(person: str, nonce: str) -> Token:
     """Return the token of a password reset, the same each time it is derived from one nonce."""
     return derived_token(signing_key(), "reset", person, nonce)

@@ -1,6 +1,6 @@
 """Mail through SES. Headers are set as fields, so that nothing in a name can add another one."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from email.utils import formataddr
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -20,12 +20,23 @@ _CROWDED: Final = frozenset({"TooManyRequestsException", "LimitExceededException
 class Mail(NamedTuple):
     """A mail as it is written: whom it goes to, on whose behalf, and both of its bodies."""
 
-    to: str
+    to: tuple[str, ...]
     sender_name: str
     reply_to: str | None
     subject: str
     html: str
     text: str
+    cc: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Everybody it goes to."""
+        return (*self.to, *self.cc)
+
+    def without(self, addresses: Container[str]) -> "Mail | None":
+        """Return the mail without some addresses: who gets a copy is written to if nobody else is; None if nobody is left."""
+        to, cc = (tuple(each for each in several if each not in addresses) for several in (self.to, self.cc))
+        return self._replace(to=to or cc, cc=cc if to else ()) if to or cc else None
 
 
 class MailRefusedError(Exception):
@@ -61,7 +72,10 @@ def send(mail: Mail, *, tags: Mapping[str, str]) -> None:
     try:
         _client().send_email(
             FromEmailAddress=formataddr((name, settings().sender_address), charset="utf-8"),
-            Destination={"ToAddresses": [mailable(mail.to)]},
+            Destination={
+                "ToAddresses": [mailable(address) for address in mail.to],
+                **({"CcAddresses": [mailable(address) for address in mail.cc]} if mail.cc else {}),
+            },
             ReplyToAddresses=[mailable(mail.reply_to)] if mail.reply_to else [],
             EmailTags=[{"Name": tag, "Value": value} for tag, value in tags.items()],
             Content={

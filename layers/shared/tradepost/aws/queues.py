@@ -53,4 +53,8 @@ def hide(record: Mapping[str, Any], queue: Queue, *, seconds: int) -> None:
 
 
 def _address(queue: Queue) -> str:
-    return {"mail": settings().mail_queue_url, "customer_imports": settings().customer_import_queue_url}[queue]
+    return {
+        "mail": settings().mail_queue_url,
+        "customer_imports": settings().customer_import_queue_url,
+        "event_mailings": settings().event_mailing_queue_url,
+    }[queue]

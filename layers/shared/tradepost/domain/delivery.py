@@ -75,14 +75,24 @@ class _Mail(_Told):
     tags: Mapping[str, tuple[str, ...]]
 
 
+class _Recipient(_Told):
+    email_address: Annotated[str, Field(alias="emailAddress")]
+
+
+class _Delivery(_Told):
+    recipients: tuple[str, ...] = ()
+
+
 class _Bounce(_Told):
     bounce_type: Annotated[str, Field(alias="bounceType")]
     bounce_sub_type: Annotated[str, Field(alias="bounceSubType")] = ""
+    recipients: Annotated[tuple[_Recipient, ...], Field(alias="bouncedRecipients")] = ()
 
 
 class _Complaint(_Told):
     complaint_feedback_type: Annotated[str | None, Field(alias="complaintFeedbackType")] = None
     complaint_sub_type: Annotated[str | None, Field(alias="complaintSubType")] = None
+    recipients: Annotated[tuple[_Recipient, ...], Field(alias="complainedRecipients")] = ()
 
 
 class MailEvent(_Told):
@@ -90,6 +100,7 @@ class MailEvent(_Told):
 
     event_type: Annotated[str, Field(alias="eventType")]
     mail: _Mail
+    delivery: _Delivery | None = None
     bounce: _Bounce | None = None
     complaint: _Complaint | None = None
 
@@ -113,16 +124,28 @@ class MailEvent(_Told):
         return self.mail.timestamp if self.news not in {None, SUPPRESSED} and self.event_type != "Reject" else None
 
     @property
-    def address(self) -> str | None:
-        """Whom the mail went to, spelled as we do; None if that is no address."""
-        try:
-            return _EMAIL.validate_python(parseaddr(self.mail.destination[0])[1])
-        except ValidationError:
-            return None
+    def addresses(self) -> tuple[str, ...]:
+        """Whom it is about, spelled as we do: of a mail to several, those that it names, without what is no address."""
+        named: tuple[str, ...] = ()
+        match self.event_type:
+            case "Delivery" if self.delivery:
+                named = self.delivery.recipients
+            case "Bounce" if self.bounce:
+                named = tuple(recipient.email_address for recipient in self.bounce.recipients)
+            case "Complaint" if self.complaint:
+                named = tuple(recipient.email_address for recipient in self.complaint.recipients)
+        return tuple(filter(None, map(_spelled, named or self.mail.destination)))
 
     def tag(self, name: str) -> str:
         """Return what the mail was tagged with; empty if it was not."""
         return next(iter(self.mail.tags.get(name, ())), "")
+
+
+def _spelled(address: str) -> str | None:
+    try:
+        return _EMAIL.validate_python(parseaddr(address)[1])
+    except ValidationError:
+        return None
 
 
 def _of_bounce(bounce: _Bounce) -> Standing:

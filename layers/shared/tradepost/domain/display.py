@@ -1,7 +1,7 @@
 """Money, dates and addresses as people read them, in mails and on pages; the same whatever the machine's locale is."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -28,8 +28,12 @@ def display_money(money: Money) -> str:
 
 def display_date(instant: datetime, time_zone: str) -> str:
     """Write the day that an instant falls on in a time zone: `6 December 2026`."""
-    local = instant.astimezone(ZoneInfo(time_zone))
-    return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
+    return display_day(instant.astimezone(ZoneInfo(time_zone)))
+
+
+def display_day(day: date) -> str:
+    """Write a day: `6 December 2026`."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def display_time(instant: datetime, time_zone: str) -> str:

@@ -89,14 +89,14 @@ def split_acting_owner(owner: str) -> ActingKey | None:
     return None
 
 
-def new_order_id(customer_id: str) -> str:
-    """Return an id for an order. It begins with its customer's, so that one batch reads both."""
+def new_id_for(customer_id: str) -> str:
+    """Return an id for what belongs to a customer. It begins with the customer's, so that one batch reads both."""
     return f"{customer_id}.{new_id()}"
 
 
-def customer_of_order(order_id: str) -> str:
-    """Return the customer that an order's id leads to."""
-    return order_id.partition(".")[0]
+def customer_of(id_: str) -> str:
+    """Return the customer that an id leads to which `new_id_for` made: an order's, or an offer's."""
+    return id_.partition(".")[0]
 
 
 def new_invitation_id(store_id: str) -> str:

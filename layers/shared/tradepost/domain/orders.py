@@ -92,20 +92,27 @@ class NewLine(Value):
 type NewLines = Annotated[tuple[NewLine, ...], Field(min_length=1, max_length=MAX_LINES)]
 
 
-class NewOrder(Value):
-    """An order as it is sent, to be previewed or placed.
+class Addressed(Value):
+    """Where an order is billed and shipped to: addresses of the customer's list, by id, or others.
 
-    Sales reps name the customer and the employee they order for; buyers order as themselves. Without a billing address the
-    customer's default one is used; without a shipping address, the billing address. With `price_hash`, from a preview,
-    nothing is placed at other prices than those shown.
+    Without a billing address the customer's default one is used; without a shipping address, the billing address.
     """
 
-    customer_id: Id | None = None
-    employee_id: Id | None = None
     billing_address_id: Id | None = None
     billing_address: PostalAddress | None = None
     shipping_address_id: Id | None = None
     shipping_address: PostalAddress | None = None
+
+
+class NewOrder(Addressed):
+    """An order as it is sent, to be previewed or placed.
+
+    Sales reps name the customer and the employee they order for; buyers order as themselves. With `price_hash`, from a
+    preview, nothing is placed at other prices than those shown.
+    """
+
+    customer_id: Id | None = None
+    employee_id: Id | None = None
     lines: NewLines
     shipping_method_id: Id
     shipping_cost: Price | None = None
@@ -115,18 +122,14 @@ class NewOrder(Value):
     source: OrderSource | None = None
 
 
-class OrderChange(Value):
-    """What to change in an order that is not confirmed yet; a field that is not sent stays.
+class OrderChange(Addressed):
+    """What to change in an order that is not confirmed yet; a field that is not sent stays, addresses too.
 
     `lines` replaces all lines. A product that was ordered before keeps its price, one that is added gets its listed
     price, and `unit_price` sets another one. A new shipping method brings its cost unless `shipping_cost` is sent too.
     What a sales rep prices below its limits has to be approved, also where it had been before at another price.
     """
 
-    billing_address_id: Id | None = None
-    billing_address: PostalAddress | None = None
-    shipping_address_id: Id | None = None
-    shipping_address: PostalAddress | None = None
     lines: NewLines | None = None
     shipping_method_id: Id | None = None
     shipping_cost: Price | None = None
@@ -202,7 +205,7 @@ class Quote(Value):
 class Order(Entity):
     """An order. Prices, names and addresses stay as they were placed when they change elsewhere.
 
-    `approval` is what has to be approved while it waits for that.
+    `approval` is what has to be approved while it waits for that, `offer_id` the offer that it was accepted from.
     """
 
     entity: ClassVar = "order"
@@ -234,6 +237,7 @@ class Order(Entity):
     payment_method_name: str
     payment_kind: Literal["instant", "net_terms"]
     approval: Approval | None = None
+    offer_id: str | None = None
     placed_at: Instant
     history: tuple[HistoryEntry, ...] = ()
 
@@ -277,8 +281,7 @@ def quote(
     """
     tier_id = store.tier_of(customer.group_id, customer.price_tier_id)
     lines = _lines(new.lines, store, lambda number: _listed(products.get(number_key(number)), tier_id))
-    billing = _address(customer, new.billing_address_id, new.billing_address, "billing_address") or _default_billing(customer)
-    shipping = _address(customer, new.shipping_address_id, new.shipping_address, "shipping_address") or billing
+    billing, shipping = addresses(new, customer)
     shipping_method = _shipping_method(options, new.shipping_method_id)
     payment_method = _payment_method(options, new.payment_method_id)
     shipping_cost = _shipping_cost(new, _cost_of(shipping_method), store)
@@ -306,6 +309,7 @@ def place(
     employee_id: str,
     source: OrderSource,
     by: Deed,
+    offer_id: str | None = None,
 ) -> Order:
     """Turn a quote into an order, which waits if something of it has to be approved."""
     return Order(
@@ -320,6 +324,7 @@ def place(
         employee_id=employee_id,
         actor=by.actor,
         subject=by.subject,
+        offer_id=offer_id,
         placed_at=by.at,
     )
 
@@ -507,6 +512,13 @@ def _total(amounts: Iterable[int], currency: str, pointer: str) -> Total:
     if amount > MAX_TOTAL:
         raise InvalidError(Fault(pointer, "makes the total larger than an order can be"), code="total_too_large")
     return Total(amount=amount, currency=currency)
+
+
+def addresses(wanted: Addressed, customer: Customer) -> tuple[PostalAddress, PostalAddress]:
+    """Return where an order is billed and shipped to. Raises `InvalidError` for addresses the customer does not have."""
+    billing = _address(customer, wanted.billing_address_id, wanted.billing_address, "billing_address")
+    billing = billing or _default_billing(customer)
+    return billing, _address(customer, wanted.shipping_address_id, wanted.shipping_address, "shipping_address") or billing
 
 
 def _address(

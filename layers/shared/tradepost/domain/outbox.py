@@ -1,6 +1,7 @@
 """Messages that a change causes: written with it, relayed to a queue, carried out at least once and noted when done."""
 
 import zlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -69,6 +70,38 @@ class OrderMail(Value):
     event: Literal["placed", "confirmed", "shipped", "cancelled"]
 
 
+type EventNews = Literal["registered", "moved_up", "participant_cancelled", "cancelled", "mailing"]
+
+
+class EventMail(Value):
+    """Tell a participant of an event what became of its place, that the event is cancelled, or what a circular mail says."""
+
+    type: Literal["event"] = "event"
+    store_id: str
+    event_id: str
+    participant_id: str
+    news: EventNews
+    mailing_id: str | None = None
+
+
+type OfferNews = Literal["sent", "extended", "withdrawn", "requested", "accepted", "declined", "extension_requested"]
+TOLD_TO_CUSTOMERS: Final[frozenset[OfferNews]] = frozenset({"sent", "extended", "withdrawn"})
+
+
+class OfferMail(Value):
+    """Tell the customer of an offer, or a member of the store of what the customer did; without one, the store itself.
+
+    `number` is the version it is about.
+    """
+
+    type: Literal["offer"] = "offer"
+    store_id: str
+    offer_id: str
+    event: OfferNews
+    number: int
+    member_id: str | None = None
+
+
 class TemplateTestMail(Value):
     """Mail a template to the owner who is editing it, filled with sample values."""
 
@@ -89,14 +122,34 @@ class CustomerImportRun(Value):
     import_id: str
 
 
-type Mailing = InvitationMail | WelcomeMail | PasswordResetMail | PasswordChangedMail | OrderMail | TemplateTestMail
-type Message = Annotated[Mailing | CustomerImportRun, Field(discriminator="type")]
-type Queue = Literal["mail", "customer_imports"]
+class EventMailingRun(Value):
+    """Announce the mails of a circular mail to the participants of an event. Not a mail: it has a queue of its own."""
+
+    type: Literal["event_mailing"] = "event_mailing"
+    store_id: str
+    event_id: str
+    mailing_id: str
+
+
+type Mailing = (
+    InvitationMail
+    | WelcomeMail
+    | PasswordResetMail
+    | PasswordChangedMail
+    | OrderMail
+    | OfferMail
+    | EventMail
+    | TemplateTestMail
+)
+type Message = Annotated[Mailing | CustomerImportRun | EventMailingRun, Field(discriminator="type")]
+type Queue = Literal["mail", "customer_imports", "event_mailings"]
+
+_BACKGROUND: Final[Mapping[str, Queue]] = {"customer_import": "customer_imports", "event_mailing": "event_mailings"}
 
 
 def queue_of(message_type: str) -> Queue:
     """Return the queue that messages of a type travel on."""
-    return "customer_imports" if message_type == "customer_import" else "mail"
+    return _BACKGROUND.get(message_type, "mail")
 
 
 def mailing_store(message: Message) -> str | None:
@@ -104,15 +157,22 @@ def mailing_store(message: Message) -> str | None:
     return None if isinstance(message, (PasswordResetMail, PasswordChangedMail)) else message.store_id
 
 
+class AddressReport(Value):
+    """What SES told so far of a mail to one address, and whether that put the address out of the question."""
+
+    delivery: Delivery
+    suppresses: bool
+
+
 class OutboxItem(Entity):
     """A message and what became of it. `claimed_until` is the lease of the consumer that is at it.
 
     `attempts` failed for the present, the last one with `last_error`; before `next_try` it is of no use to try again.
-    `reported` is what SES told of the mail so far, `suppresses` whether that put its address out of the question.
+    `reported` is what SES told of the mail so far, by the person that it went to.
     """
 
     entity: ClassVar = "outbox"
-    aside: ClassVar = frozenset({"reported", "suppresses"})
+    aside: ClassVar = frozenset({"reported"})
 
     id: str
     message: Message
@@ -124,8 +184,7 @@ class OutboxItem(Entity):
     attempts: int = 0
     last_error: str | None = None
     next_try: Instant | None = None
-    reported: Delivery = "none"
-    suppresses: bool = False
+    reported: Mapping[str, AddressReport] = Field(default_factory=dict)
 
     def is_over(self, at: datetime) -> bool:
         """Whether it has been tried for long enough."""

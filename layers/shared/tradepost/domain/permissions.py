@@ -48,13 +48,29 @@ class Permission(StrEnum):
     MOVE_ORDERS = "orders:move"
     APPROVE_ORDERS = "orders:approve"
     SET_ANY_PRICE = "prices:set_any"
+    CREATE_OFFERS = "offers:create"
+    BROWSE_OFFERS = "offers:browse"
+    PROCESS_OFFERS = "offers:process"
+    WITHDRAW_OFFERS = "offers:withdraw"
+    APPROVE_OFFERS = "offers:approve"
+    ANSWER_OFFERS = "offers:answer"
+    BROWSE_EVENTS = "events:browse"
+    MANAGE_EVENTS = "events:manage"
+    MANAGE_ANY_EVENT = "events:manage_any"
+    REGISTER_PARTICIPANTS = "events:register"
     SHOW_STATISTICS = "statistics:show"
     COMPARE_SALES_REPS = "statistics:compare_sales_reps"
 
 
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.OWNER: frozenset(Permission)
-    - {Permission.PLACE_ORDERS, Permission.GIVE_CONSENT, Permission.END_ACTING, Permission.PAIR_DEVICES},
+    - {
+        Permission.PLACE_ORDERS,
+        Permission.ANSWER_OFFERS,
+        Permission.GIVE_CONSENT,
+        Permission.END_ACTING,
+        Permission.PAIR_DEVICES,
+    },
     Role.REP: frozenset(
         {
             Permission.READ_PROFILE,
@@ -78,6 +94,13 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.BROWSE_ORDERS,
             Permission.UPDATE_ORDERS,
             Permission.MOVE_ORDERS,
+            Permission.CREATE_OFFERS,
+            Permission.BROWSE_OFFERS,
+            Permission.PROCESS_OFFERS,
+            Permission.WITHDRAW_OFFERS,
+            Permission.BROWSE_EVENTS,
+            Permission.MANAGE_EVENTS,
+            Permission.REGISTER_PARTICIPANTS,
             Permission.SHOW_STATISTICS,
         }
     ),
@@ -93,6 +116,12 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.PLACE_ORDERS,
             Permission.BROWSE_ORDERS,
             Permission.MOVE_ORDERS,
+            Permission.BROWSE_EVENTS,
+            Permission.REGISTER_PARTICIPANTS,
+            Permission.CREATE_OFFERS,
+            Permission.BROWSE_OFFERS,
+            Permission.WITHDRAW_OFFERS,
+            Permission.ANSWER_OFFERS,
         }
     ),
 }
@@ -100,6 +129,8 @@ ADMINISTRATORS_GRANTS: Final = frozenset({Permission.MANAGE_EMPLOYEES, Permissio
 SUPERVISORS_GRANTS: Final = frozenset(
     {
         Permission.APPROVE_ORDERS,
+        Permission.MANAGE_ANY_EVENT,
+        Permission.APPROVE_OFFERS,
         Permission.READ_ACTING_LOG,
         Permission.LIST_STORES_SESSIONS,
         Permission.COMPARE_SALES_REPS,
@@ -115,6 +146,12 @@ ACTING_GRANTS: Final = frozenset(
         Permission.PLACE_ORDERS,
         Permission.BROWSE_ORDERS,
         Permission.MOVE_ORDERS,
+        Permission.BROWSE_EVENTS,
+        Permission.REGISTER_PARTICIPANTS,
+        Permission.CREATE_OFFERS,
+        Permission.BROWSE_OFFERS,
+        Permission.WITHDRAW_OFFERS,
+        Permission.ANSWER_OFFERS,
     }
 )
 """What somebody who acts for an employee may do at most: nothing about passwords, consent, people or invitations."""

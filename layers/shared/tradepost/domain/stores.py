@@ -93,6 +93,7 @@ class Store(Entity):
     override_limits: OverrideLimits = OverrideLimits()
     acting_needs_consent: bool = False
     domain: Hostname | None = None
+    owner_id: str | None = None
     opened_at: Instant
     group_tiers: Mapping[str, str] = Field(default_factory=dict)
 

@@ -1,6 +1,7 @@
 """Who is asking: one consistent batch brings the credential, its person and whatever else the route is about to need."""
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,7 +43,7 @@ from tradepost.table.shapes import (
     Key,
     store_owner,
 )
-from tradepost.table.transaction import KeptAnswer, Replay, Transaction
+from tradepost.table.transaction import KeptAnswer, Replay, Transaction, pause
 
 ANYONE: Final = "anyone"
 _DECISIONS: Final = 3
@@ -228,12 +229,13 @@ class CallerInfo:
             raise errors.StaleError
         return stored
 
-    def decided[A](self, decide: Callable[[], A]) -> A:
+    def decided[A](self, decide: Callable[[], A], *, tries: int = _DECISIONS) -> A:
         """Carry out a decision, and again a few times if what it was made on changed at that moment.
 
         `decide` reads what it decides on through `reader`, and holds it against the version that the caller names (`match`).
+        Where a crowd decides on one thing at once, it takes more `tries`, with pauses of chance lengths in between.
         """
-        for _ in range(_DECISIONS - 1):
+        for attempt in range(tries - 1):
             try:
                 return decide()
             except (errors.StaleError, errors.ConflictError) as overtaken:
@@ -241,6 +243,8 @@ class CallerInfo:
                 if named or overtaken.code not in {"stale", "conflict"}:
                     raise
                 self.reader = Reader()
+                if attempt >= _DECISIONS - 1:
+                    time.sleep(pause(attempt - _DECISIONS + 1))
         return decide()
 
     def transaction(self, *, owner: str | None = None, party: Party | None = None) -> Transaction:

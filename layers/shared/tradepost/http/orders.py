@@ -1,11 +1,10 @@
 """Ordering: what previewing and placing an order have in common, and how orders are shown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from tradepost.domain.catalog import Product, number_key
 from tradepost.domain.customers import Customer, PostalAddress
 from tradepost.domain.errors import ConflictError, Fault, InvalidError, NotFoundError
 from tradepost.domain.orders import (
@@ -31,8 +30,7 @@ from tradepost.http.app import Answer
 from tradepost.http.callers import Ask, CallerInfo
 from tradepost.table.customers import customer_key, get_customer
 from tradepost.table.people import member_key
-from tradepost.table.products import product_key
-from tradepost.table.reading import Reader
+from tradepost.table.products import find_products, product_keys
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key, find_checkout_options
 from tradepost.table.transaction import Transaction
@@ -96,6 +94,7 @@ class OrderAnswer(Answer):
     payment_method_name: str
     payment_kind: str
     approval: Approval | None
+    offer_id: str | None
     placed_at: Instant
     history: tuple[HistoryEntry, ...]
     allowed_transitions: Annotated[list[Move], Field(description="The moves that are open to you now.")]
@@ -168,7 +167,7 @@ def ordering(new: NewOrder, caller: CallerInfo) -> Ordering:
         new,
         store=store,
         customer=customer,
-        products=find_products(caller.reader, store.id, new.lines),
+        products=find_products(caller.reader, store.id, numbers_of(new.lines)),
         options=find_checkout_options(caller.reader, store.id),
         limits=limits_of(caller.member, store),
     )
@@ -191,7 +190,7 @@ def _for_whom(new: NewOrder, caller: CallerInfo) -> tuple[str, str]:
 
 
 def _new_order_keys(new: NewOrder, store_id: str, customer_id: str | None, employee_id: str | None) -> list[Key]:
-    keys = [checkout_options_key(store_id), *product_keys(store_id, new.lines)]
+    keys = [checkout_options_key(store_id), *product_keys(store_id, numbers_of(new.lines))]
     if customer_id is not None:
         keys.append(customer_key(store_id, customer_id))
     if employee_id is not None:
@@ -199,13 +198,6 @@ def _new_order_keys(new: NewOrder, store_id: str, customer_id: str | None, emplo
     return keys
 
 
-def product_keys(store_id: str, lines: Iterable[NewLine]) -> list[Key]:
-    """Return where the products of some lines are kept."""
-    return [product_key(store_id, line.product_number) for line in lines]
-
-
-def find_products(reader: Reader, store_id: str, lines: Sequence[NewLine]) -> dict[str, Product]:
-    """Return the products of some lines that exist, by `number_key`."""
-    reader.fetch(product_keys(store_id, lines))
-    found = (reader.find(key, Product) for key in product_keys(store_id, lines))
-    return {number_key(product.number): product for product in found if product is not None}
+def numbers_of(lines: Iterable[NewLine]) -> list[str]:
+    """Return the numbers of the products of some lines."""
+    return [line.product_number for line in lines]

@@ -84,6 +84,8 @@ def _words(finding: dict[str, Any]) -> str:
     message = str(finding["msg"]).removeprefix("Value error, ")
     if finding["type"] == "too_long" and isinstance(finding.get("input"), str):
         return f"has more than {finding['ctx']['max_length']} characters"
+    # A sentence becomes a part of one, but for an acronym that it begins with.
+    part = message if message[1:2].isupper() else message[:1].lower() + message[1:]
     return {"Field required": "is required", "Extra inputs are not permitted": "is not a field of this request"}.get(
-        message, message[:1].lower() + message[1:]
+        message, part
     )

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from tradepost.domain.clock import stamp
 from tradepost.domain.customer_import import CustomerImport, advanced, customer_of, failed_on
 from tradepost.domain.customer_sheet import Known, Line, PlannedCustomer, called
-from tradepost.domain.errors import ConflictError, DomainError
+from tradepost.domain.errors import DomainError
 from tradepost.domain.ids import new_id, new_invitation_id, readable_number
 from tradepost.domain.invitations import invite, mail_of
 from tradepost.domain.stores import CustomerGroup, PriceTier
@@ -20,17 +20,9 @@ from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import CUSTOMER_IMPORT, Key
 from tradepost.table.stores import find_named, list_key, name_key
-from tradepost.table.transaction import MAX_ACTIONS, Transaction
+from tradepost.table.transaction import MAX_ACTIONS, OvertakenError, Transaction
 
 _NUMBERS_DRAWN: Final = 5
-
-
-class OvertakenError(ConflictError):
-    """Another worker has carried the import on meanwhile: nothing was written, and there is nothing left to do here."""
-
-    def __init__(self) -> None:
-        """Take no arguments: it is never shown."""
-        super().__init__("overtaken", "The import has been carried on meanwhile.")
 
 
 class Step(NamedTuple):

@@ -4,7 +4,7 @@ Each time it is one transaction. Should something have changed since it was read
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +14,7 @@ from tradepost.domain.delivery import DROPPED, SENT, Standing, noted
 from tradepost.domain.errors import ConflictError, StaleError
 from tradepost.domain.ids import person_key
 from tradepost.domain.invitations import Invitation
-from tradepost.domain.outbox import InvitationMail, Message, OutboxItem, mailing_store
+from tradepost.domain.outbox import AddressReport, InvitationMail, Message, OutboxItem, mailing_store
 from tradepost.domain.people import SYSTEM
 from tradepost.table.invitations import invitation_key, note_delivery
 from tradepost.table.outbox import ConcludedError, concluding
@@ -27,16 +27,17 @@ _TRIES: Final = 3
 
 
 def conclude(
-    key: Key, item: OutboxItem, news: Standing, *, at: datetime, failure: str | None = None, address: str | None = None
+    key: Key, item: OutboxItem, news: Standing, *, at: datetime, failure: str | None = None, addresses: Iterable[str] = ()
 ) -> None:
     """Note a message as carried out, or as failed for good, and what that means for its invitation. Twice is once.
 
-    `address` is whom a mail was for. Calls: one BatchGetItem for an invitation, and one transaction.
+    `addresses` are whom a mail was for. Calls: one BatchGetItem for an invitation, and one transaction.
     """
+    persons = sorted({person_key(address) for address in addresses})
 
     def noting() -> Transaction:
         tx = concluding(key, item, at=at, failure=failure)
-        _note(tx, item.message, news, person=person_key(address or ""), sent_at=None if failure else at)
+        _note(tx, item.message, news, persons=persons, sent_at=None if failure else at)
         return tx
 
     with contextlib.suppress(ConcludedError):
@@ -51,7 +52,7 @@ def conclude(
 
 
 def note_event(store_id: str, item_id: str, news: Standing, *, address: str, at: datetime, sent_at: datetime | None) -> bool:
-    """Note what SES told of a mail; False if the store never sent such a mail, or if that is known already.
+    """Note what SES told of a mail to an address; False if the store never sent such a mail, or if that is known already.
 
     Calls: up to four BatchGetItem and one transaction. Raises `StaleError` or `ConflictError` if others kept changing the
     same things.
@@ -62,24 +63,25 @@ def note_event(store_id: str, item_id: str, news: Standing, *, address: str, at:
         item = Reader().find(key, OutboxItem)
         if item is None or mailing_store(item.message) != store_id:
             return None
-        known = Standing(item.reported, item.suppresses)
+        before = item.reported.get(person)
+        known = Standing(before.delivery, before.suppresses) if before else Standing("none")
         told = known.after(news)
         if told == known:
             return None
         tx = Transaction(store_owner(store_id), SYSTEM, SYSTEM, at)
-        reported, suppresses = Path("aside.reported"), Path("aside.suppresses")
-        unchanged = (reported == known.delivery) & (suppresses == known.suppressed)
-        telling = [reported.set(told.delivery), suppresses.set(told.suppressed)]
-        tx.update(key, telling, condition=unchanged, otherwise=StaleError())
+        reported = Path(f"aside.reported.{person}")
+        unchanged = (reported == before.model_dump()) if before else reported.does_not_exist()
+        telling = reported.set(AddressReport(delivery=told.delivery, suppresses=told.suppressed).model_dump())
+        tx.update(key, [telling], condition=unchanged, otherwise=StaleError())
         if news.suppressed:
             suppress(tx, store_id, person, news.delivery)
-        _note(tx, item.message, news, person=person, sent_at=sent_at)
+        _note(tx, item.message, news, persons=[person], sent_at=sent_at)
         return tx
 
     return _commit(noting)
 
 
-def _note(tx: Transaction, message: Message, news: Standing, *, person: str, sent_at: datetime | None) -> None:
+def _note(tx: Transaction, message: Message, news: Standing, *, persons: Iterable[str], sent_at: datetime | None) -> None:
     invitation = None
     if isinstance(message, InvitationMail):
         invitation = Reader().find(invitation_key(message.store_id, message.invitation_id), Invitation)
@@ -88,7 +90,9 @@ def _note(tx: Transaction, message: Message, news: Standing, *, person: str, sen
     store_id = mailing_store(message)
     if store_id and news.suppressed:
         # The customer of a private invitation has no address of its own to find it by.
-        flag_customers(tx, store_id, person, invited=invitation.customer_id if invitation and invitation.private else None)
+        invited = invitation.customer_id if invitation and invitation.private else None
+        for person in persons:
+            flag_customers(tx, store_id, person, invited=invited)
 
 
 def _note_invitation(tx: Transaction, invitation: Invitation, stands: Standing, *, sent_at: datetime | None) -> None:

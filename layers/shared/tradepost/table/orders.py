@@ -8,7 +8,7 @@ from pynamodb.expressions.operand import Path
 from tradepost.domain.clock import stamp
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError, NotFoundError
-from tradepost.domain.ids import customer_of_order
+from tradepost.domain.ids import customer_of
 from tradepost.domain.orders import Order, OrderStatus
 from tradepost.domain.scoping import Scope
 from tradepost.table.customers import customer_key, find_customer, find_customers
@@ -33,12 +33,12 @@ def order_key(store_id: str, order_id: str) -> Key:
 
 def order_keys(store_id: str, order_id: str) -> list[Key]:
     """Return where an order is kept, and its customer, which says whose scope it is in."""
-    return [order_key(store_id, order_id), customer_key(store_id, customer_of_order(order_id))]
+    return [order_key(store_id, order_id), customer_key(store_id, customer_of(order_id))]
 
 
 def get_order(reader: Reader, scope: Scope, order_id: str) -> Order:
     """Return an order of a customer within the scope. Raises `NotFoundError`."""
-    if find_customer(reader, scope, customer_of_order(order_id)) is None:
+    if find_customer(reader, scope, customer_of(order_id)) is None:
         raise NotFoundError("order")
     return reader.get(order_key(scope.store_id, order_id), Order)
 
@@ -94,7 +94,7 @@ def list_orders(
         most = limit if unsifted else min(limit, SIFTED // 2)
         ids, following = search(scope.store_id, COLLECTION, wanted.text, limit=most, after=after)
         keys = [order_key(scope.store_id, order_id) for order_id in ids]
-        customers = [] if unsifted else [customer_key(scope.store_id, customer_of_order(order_id)) for order_id in ids]
+        customers = [] if unsifted else [customer_key(scope.store_id, customer_of(order_id)) for order_id in ids]
         reader.fetch([*keys, *customers])
         hits = [reader.find(key, Order) for key in keys]
         found = sorted((hit for hit in hits if hit and wanted.takes(hit)), key=_placed, reverse=True)

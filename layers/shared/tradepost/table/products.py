@@ -27,6 +27,19 @@ def product_key(store_id: str, number: str) -> Key:
     return PRODUCT.key(store=store_id, number=number_key(number))
 
 
+def product_keys(store_id: str, numbers: Iterable[str]) -> list[Key]:
+    """Return where the products with some numbers are kept."""
+    return [product_key(store_id, number) for number in numbers]
+
+
+def find_products(reader: Reader, store_id: str, numbers: Iterable[str]) -> dict[str, Product]:
+    """Return those products with some numbers that exist, by `number_key`."""
+    keys = product_keys(store_id, numbers)
+    reader.fetch(keys)
+    found = (reader.find(key, Product) for key in keys)
+    return {number_key(product.number): product for product in found if product is not None}
+
+
 def save_product(tx: Transaction, store_id: str, product: Product, *, before: Product | None) -> Product:
     """Write a product and the words that find it; returns it with its new version. See `count_priced` for its tiers."""
     number = number_key(product.number)

@@ -96,6 +96,29 @@ ORDER: Final = Shape(
     gsi1=Key("ORDERS#{store}", "{placed_at}#{order}"),
     gsi2=Key("CUSTOMER-ORDERS#{store}#{customer}", "{placed_at}#{order}"),
 )
+OFFER: Final = Shape(
+    "offer",
+    "OFFER#{store}#{offer}",
+    "OFFER",
+    gsi1=Key("OFFERS#{store}", "{created_at}#{offer}"),
+    gsi2=Key("CUSTOMER-OFFERS#{store}#{customer}", "{created_at}#{offer}"),
+)
+OFFER_VERSION: Final = Shape("offer_version", "OFFER#{store}#{offer}", "VERSION#{number}")
+OFFER_STATISTICS: Final = Shape(
+    "offer_statistics",
+    "OFFER-STATISTICS#{store}#{owner}",
+    "{quarter}#{customer}",
+    gsi1=Key("QUARTER-OFFER-STATISTICS#{store}#{quarter}", "{owner}#{customer}"),
+)
+EVENT: Final = Shape("event", "EVENT#{store}#{event}", "EVENT", gsi1=Key("EVENTS#{store}", "{starts_at}#{event}"))
+EVENT_PARTICIPANT: Final = Shape(
+    "event_participant",
+    "EVENT-PARTICIPANTS#{store}#{event}",
+    "{participant}",
+    gsi1=Key("EVENT-PARTICIPANTS#{store}#{event}", "{registered_at}#{participant}"),
+)
+EVENT_WAITING: Final = Shape("event_waiting", "EVENT-WAITING#{store}#{event}", "{sequence}")
+EVENT_MAILING: Final = Shape("event_mailing", "EVENT-MAILINGS#{store}#{event}", "{mailing}")
 STATISTICS: Final = Shape(
     "statistics",
     "STATISTICS#{store}#{whose}",

@@ -5,9 +5,8 @@ An item holds a quarter of days, for the store, for each sales rep and for each 
 stand beside them as `inactive_orders_11-05` and so on; and they are spread over a few items.
 """
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -21,6 +20,16 @@ from tradepost.domain.orders import Order
 from tradepost.domain.scoping import Scope
 from tradepost.domain.statistics import ByDay, Figures, Period, Standing, figures_of, standing_of
 from tradepost.table.counts import PARTS, part_of
+from tradepost.table.quarters import (
+    Counted,
+    Numbers,
+    counted_in,
+    numbers_in,
+    of_day,
+    quarter_of,
+    quarters_of,
+    within_quarters_of,
+)
 from tradepost.table.records import Record
 from tradepost.table.shapes import CUSTOMER, STATISTICS
 from tradepost.table.transaction import MAX_ACTIONS, Transaction
@@ -31,10 +40,9 @@ MAX_MOVED: Final = MAX_ACTIONS - 10
 MAX_NUMBERS: Final = 300
 """How many numbers one update changes at most: an expression may have 4 KB."""
 
-_NUMBER: Final = re.compile(r"(inactive_)?(orders|revenue|open_value)_(\d\d-\d\d)")
+_INACTIVE: Final = "inactive_"
 
 type Kind = Literal["store", "rep", "customer"]
-type Numbers = Mapping[str, int]
 
 
 class _Whose(NamedTuple):
@@ -64,8 +72,8 @@ def count_order(tx: Transaction, customer: Customer, *, before: Order | None, af
     if moved == Figures():
         return
     day = day_of(after.placed_at, time_zone)
-    quarter = _quarter(day)
-    added = {f"{name}_{day:%m-%d}": number for name, number in moved._asdict().items()}
+    quarter = quarter_of(day)
+    added = of_day(day, moved._asdict())
     _add_up(tx, customer.store_id, _Whose("customer", of_customer(customer.id)), quarter, added)
     for whose in _counted_for(customer):
         _add_up(tx, customer.store_id, whose, quarter, _under(standing_of(customer), added))
@@ -131,14 +139,13 @@ def figures_by_day(scope: Scope, period: Period, *, whose: str | None = None) ->
     `whose` must be in scope itself. One Query, which reads quarters and no orders.
     """
     everybody = of_rep(scope.sales_rep_id) if scope.sales_rep_id else STORE
-    days: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    between = Record.sk.between(f"{_quarter(period.begin)}#", f"{_quarter(period.end)}#~")
+    days: defaultdict[date, Counter[str]] = defaultdict(Counter)
     partition = STATISTICS.partition(store=scope.store_id, whose=whose or everybody)
-    for page in Record.query(partition, range_key_condition=between, consistent_read=True).page_iter:
+    for page in Record.query(partition, range_key_condition=within_quarters_of(period), consistent_read=True).page_iter:
         for item in page["Items"]:
             for day, figure, number in _counted(item, period, scope):
                 days[day][figure] += number
-    return {date.fromisoformat(day): figures for day, figures in sorted(_figures(days).items())}
+    return dict(sorted(_figures(days).items()))
 
 
 def figures_of_each(scope: Scope, kind: Kind, period: Period) -> Mapping[str, Figures]:
@@ -147,7 +154,7 @@ def figures_of_each(scope: Scope, kind: Kind, period: Period) -> Mapping[str, Fi
     Reps have those of their customers in scope. Which customers are in scope has to be seen from themselves.
     """
     totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for quarter in _quarters(period):
+    for quarter in quarters_of(period):
         partition = STATISTICS.index1(store=scope.store_id, kind=kind, quarter=quarter, whose="", part="").pk
         for page in Record.gsi1.query(partition).page_iter:
             for item in page["Items"]:
@@ -174,7 +181,7 @@ def _counted_for(customer: Customer) -> list[_Whose]:
 
 
 def _under(standing: Standing, numbers: Numbers) -> Numbers:
-    return numbers if standing == "active" else {f"inactive_{name}": number for name, number in numbers.items()}
+    return numbers if standing == "active" else {f"{_INACTIVE}{name}": number for name, number in numbers.items()}
 
 
 def _add_up(tx: Transaction, store_id: str, whose: _Whose, quarter: str, numbers: Numbers) -> None:
@@ -198,33 +205,17 @@ def _quarters_of_customer(store_id: str, customer_id: str) -> Iterator[tuple[str
     partition = STATISTICS.partition(store=store_id, whose=of_customer(customer_id))
     for page in Record.query(partition, consistent_read=True).page_iter:
         for item in page["Items"]:
-            numbers = {name: int(value["N"]) for name, value in item.items() if _NUMBER.fullmatch(name)}
-            yield item["sk"]["S"].partition("#")[0], numbers
+            yield item["sk"]["S"].partition("#")[0], numbers_in(item)
 
 
-def _counted(item: Mapping[str, Any], period: Period, scope: Scope) -> Iterator[tuple[str, str, int]]:
+def _counted(item: Mapping[str, Any], period: Period, scope: Scope) -> Iterator[Counted]:
     """Return the numbers of an item that are of the period and of customers in scope, each with its day and what it is."""
-    year, first, last = item["sk"]["S"][:4], period.begin.isoformat(), period.end.isoformat()
-    for name, value in item.items():
-        parts = _NUMBER.fullmatch(name)
-        if parts is None:
-            continue
-        day = f"{year}-{parts[3]}"
-        of_inactive = parts[1] is not None
-        if first <= day <= last and not (of_inactive and scope.reach == "active"):
-            yield day, parts[2], int(value["N"])
+    for day, name, number in counted_in(item, item["sk"]["S"].partition("#")[0], period):
+        if not (name.startswith(_INACTIVE) and scope.reach == "active"):
+            yield Counted(day, name.removeprefix(_INACTIVE), number)
 
 
-def _figures(numbers: Mapping[str, Mapping[str, int]]) -> dict[str, Figures]:
+def _figures[K](numbers: Mapping[K, Mapping[str, int]]) -> dict[K, Figures]:
     """Return what is left where everything that was counted is added up."""
     figures = {name: Figures(**each) for name, each in numbers.items()}
     return {name: each for name, each in figures.items() if each != Figures()}
-
-
-def _quarter(day: date) -> str:
-    return f"{day.year:04}-Q{(day.month + 2) // 3}"
-
-
-def _quarters(period: Period) -> Sequence[str]:
-    first, last = (day.year * 4 + (day.month - 1) // 3 for day in period)
-    return [f"{quarter // 4:04}-Q{quarter % 4 + 1}" for quarter in range(first, last + 1)]

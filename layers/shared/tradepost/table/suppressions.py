@@ -1,5 +1,7 @@
 """Suppressed addresses in the table: a store mails nothing to them until whoever has one changes it."""
 
+from collections.abc import Iterable
+
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.customers import Customer, Delivery
@@ -13,9 +15,12 @@ from tradepost.table.shapes import CLAIM, SUPPRESSION
 from tradepost.table.transaction import Transaction
 
 
-def is_suppressed(store_id: str, address: str) -> bool:
-    """Tell whether a store mails nothing to an address any more. Calls: one BatchGetItem."""
-    return Reader().record(SUPPRESSION.key(store=store_id, person=person_key(address))) is not None
+def suppressed_among(store_id: str, addresses: Iterable[str]) -> frozenset[str]:
+    """Return the addresses to which a store mails nothing any more. Calls: one BatchGetItem."""
+    keys = {address: SUPPRESSION.key(store=store_id, person=person_key(address)) for address in addresses}
+    read = Reader()
+    read.fetch(keys.values())
+    return frozenset(address for address, key in keys.items() if read.record(key) is not None)
 
 
 def suppress(tx: Transaction, store_id: str, person: str, reason: Delivery) -> None:

@@ -38,6 +38,14 @@ class ReplayError(Exception):
     """Another request with the same Idempotency-Key has been carried out meanwhile: its answer is the answer."""
 
 
+class OvertakenError(ConflictError):
+    """Another worker has carried a job on meanwhile: nothing was written, and there is nothing left to do here."""
+
+    def __init__(self) -> None:
+        """Take no arguments: it is never shown."""
+        super().__init__("overtaken", "This has been carried on meanwhile.")
+
+
 class Replay(NamedTuple):
     """Where the answer to this request is kept for its retries, and the fingerprint of what was asked."""
 
@@ -210,7 +218,7 @@ class Transaction:
                 if refusal is not None:
                     raise refusal from error
                 # Others are writing the same items at this moment: the transaction did nothing, so it may be tried again.
-                time.sleep(_pause(attempt))
+                time.sleep(pause(attempt))
             else:
                 return
         raise ConflictError("busy", "Others are changing the same thing just now. Try again.")
@@ -264,7 +272,7 @@ class Transaction:
         return None if "TransactionConflict" in codes else error
 
 
-def _pause(attempt: int) -> float:
+def pause(attempt: int) -> float:
     """Return for how many seconds to wait after an attempt: twice as long each time, and by chance."""
     return random.uniform(0.01, 0.05) * (1 << min(attempt, _MOST_DOUBLINGS))  # noqa: S311  # jitter, not a secret
 
