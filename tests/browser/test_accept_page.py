@@ -1,13 +1,13 @@
 """The pages that invited people see, in a real browser: by keyboard, on a phone, in the dark and without JavaScript."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.conftest import Clock
 from tests.support.client import Client
+from tests.support.looks import OVERFLOW, POOR_CONTRAST, SMALL_TARGETS, UNLABELLED, Visit
 from tests.support.reps import invite_rep, reps_link
 from tests.support.server import serving
 from tests.support.table import stored
@@ -15,45 +15,15 @@ from tests.support.world import PASSWORD, Shop
 from tradepost.mails.rendering import render_mail
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 
 LONG = "Kindergartenbedarfsgroßhandelsgesellschaft & Söhne, gegründet 1871 👩‍👩‍👧‍👦 شركة الباب الأزرق"
 COLOURS = ["#1f4f46", "#ffffff", "#000000", "#ffe600", "#7a7a7a"]
 
-# Every element with text of its own: the contrast of its colour to what is painted behind it.
-POOR_CONTRAST = """() => {
-  const parse = (css) => css.match(/[0-9.]+/g).map(Number);
-  const linear = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = parse(getComputedStyle(at).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
-    }
-    return matchMedia("(prefers-color-scheme: dark)").matches ? [18, 18, 18] : [255, 255, 255];
-  };
-  const poor = [];
-  for (const element of document.body.querySelectorAll("*")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    const shown = element.getClientRects().length && getComputedStyle(element).opacity !== "0";
-    if (!shown || !(own || ["INPUT", "SELECT"].includes(element.tagName))) continue;
-    const [one, other] = [luminance(parse(getComputedStyle(element).color)), luminance(behind(element))].sort((a, b) => a - b);
-    const ratio = (other + 0.05) / (one + 0.05);
-    if (ratio < 4.5) poor.push(`${element.tagName} ${element.textContent.trim().slice(0, 40)} ${ratio.toFixed(2)}`);
-  }
-  return poor;
-}"""
-OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-SMALL_TARGETS = """() => [...document.querySelectorAll("input, select, button, a.button")]
-  .filter((element) => element.getBoundingClientRect().height < 44).map((element) => element.outerHTML)"""
-UNLABELLED = """() => [...document.querySelectorAll("input, select, textarea")]
-  .filter((element) => !element.labels.length || !element.labels[0].textContent.trim()).map((element) => element.outerHTML)"""
 FOCUSED = "() => document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
 OUTLINE = "() => parseFloat(getComputedStyle(document.activeElement).outlineWidth)"
-
-type Visit = Callable[..., AbstractContextManager["Page"]]
 
 
 @pytest.fixture
@@ -61,25 +31,6 @@ def base(aws: None) -> Iterator[str]:
     """The functions behind a server, below a stage as API Gateway has one."""
     with serving("/live") as address:
         yield address
-
-
-@pytest.fixture
-def visit(browser: "Browser", base: str) -> Visit:
-    """A visitor without JavaScript; whatever the page's policy refuses fails the test."""
-
-    @contextmanager
-    def visiting(path: str, *, width: int = 360, scheme: str = "light") -> "Iterator[Page]":
-        options: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-        visitor = browser.new_context(java_script_enabled=False, **options)
-        page = visitor.new_page()
-        refused: list[str] = []
-        page.on("console", lambda message: refused.append(message.text) if "Refused" in message.text else None)
-        page.goto(base + path)
-        yield page
-        visitor.close()
-        assert refused == []
-
-    return visiting
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""GET /v1/statistics, …/customers and …/sales-reps: what was sold, by day, and to and by whom most."""
+"""GET /v1/statistics, …/customers, …/sales-reps and …/offers: what was sold, to and by whom most, and which offers were won."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import batched
 from typing import Annotated, Any, Final
@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from tradepost.domain.clock import day_of
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import NotFoundError
+from tradepost.domain.offer_statistics import OfferFigures, sum_of
 from tradepost.domain.people import Member, RepStatus
 from tradepost.domain.permissions import Permission, Role
 from tradepost.domain.statistics import Figures, Period, Ranked, period_of, ranked, total_of
@@ -18,6 +19,7 @@ from tradepost.domain.values import Day, Money, folded
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, make_app
 from tradepost.http.pages import Position, make_cursor, read_cursor
 from tradepost.table.customers import allocated_ids, customer_key, find_customers, get_customer
+from tradepost.table.offer_statistics import offers_by_day
 from tradepost.table.people import all_sales_reps, member_key
 from tradepost.table.shapes import Key
 from tradepost.table.statistics import figures_by_day, figures_of_each, of_customer, of_rep
@@ -25,7 +27,7 @@ from tradepost.table.statistics import figures_by_day, figures_of_each, of_custo
 app = make_app()
 
 LONGEST: Final = timedelta(days=3660)
-LONGEST_RANKED: Final = timedelta(days=366)
+A_YEAR: Final = timedelta(days=366)
 CHUNKS: Final = 5
 """How many times a page looks for customers that are in scope, as many as it shows each time."""
 
@@ -72,6 +74,29 @@ class Statistics(Sold, _OverDays):
 
     scope: Annotated[str, Field(description="Whose orders are counted, in words.")]
     by_day: Annotated[list[SoldOnDay], Field(description="Days without orders are left out.")]
+
+
+class Offered(Answer):
+    """Offers that were sent for the first time, whatever became of them: declined, withdrawn and expired ones were not won."""
+
+    made: int
+    won: Annotated[int, Field(description="How many of them were accepted.")]
+    win_rate: Annotated[float | None, Field(description="Won by made, from 0 to 1; null where none was made.")]
+    value: Annotated[Sum, Field(description="As sent last, with the preselected lines; accepted ones as they were accepted.")]
+    won_value: Annotated[Sum, Field(description="The part of the value that was accepted.")]
+
+
+class OfferedOnDay(Offered):
+    """Offers whose first sending was on one day."""
+
+    date: Annotated[date, Field(description="The day of the first sending, in the store's time zone.")]
+
+
+class OfferStatistics(Offered, _OverDays):
+    """What became of the offers of some days. It is what the caller's list of offers comes to."""
+
+    scope: Annotated[str, Field(description="Whose offers are counted, in words.")]
+    by_day: Annotated[list[OfferedOnDay], Field(description="Days on which none was made are left out.")]
 
 
 class CustomerName(Answer):
@@ -139,7 +164,7 @@ def show_statistics(
     finds among the orders with the same filters.
     """
     period = _period(caller, first_day, last_day, LONGEST)
-    rep = _sales_rep(caller, sales_rep_id)
+    rep = _sales_rep(caller, sales_rep_id, own=caller.scope.sales_rep_id)
     customer = get_customer(caller.reader, caller.scope, customer_id) if customer_id is not None else None
     whose = of_customer(customer.id) if customer else of_rep(rep.id) if rep else None
     counted = customer is None or rep is None or rep.id in customer.sales_rep_ids
@@ -164,8 +189,8 @@ def rank_customers(
 
     A page may hold fewer than `limit` and still have a next one.
     """
-    period = _period(caller, first_day, last_day, LONGEST_RANKED)
-    rep, store = _sales_rep(caller, sales_rep_id), caller.store.id
+    period = _period(caller, first_day, last_day, A_YEAR)
+    rep, store = _sales_rep(caller, sales_rep_id, own=caller.scope.sales_rep_id), caller.store.id
     chosen = get_customer(caller.reader, caller.scope, customer_id).id if customer_id is not None else None
     bound = ("ranked-customers", store, caller.scope.reach, rep.id if rep else None, chosen, *map(str, period))
     after = read_cursor(cursor, *bound)
@@ -197,7 +222,7 @@ def rank_sales_reps(
     A customer that is allocated to several counts for each of them, and only once for the store: the reps' figures may add
     up to more than the store's, and where customers are allocated to nobody to less.
     """
-    period = _period(caller, first_day, last_day, LONGEST_RANKED)
+    period = _period(caller, first_day, last_day, A_YEAR)
     bound = ("ranked-sales-reps", caller.store.id, caller.scope.reach, *map(str, period))
     after = read_cursor(cursor, *bound)
     shown = int(after["rank"]) if after else 0
@@ -213,13 +238,36 @@ def rank_sales_reps(
     return SalesRepRanking.model_validate(listed)
 
 
+@app.get("/v1/statistics/offers", allow=Permission.SHOW_STATISTICS, reads=_named)
+def show_offer_statistics(
+    caller: Caller,
+    customer_id: CustomerId = None,
+    sales_rep_id: Annotated[str | None, Query(max_length=120, description="Who made or took them.")] = None,
+    first_day: FirstDay = None,
+    last_day: LastDay = None,
+) -> OfferStatistics:
+    """Show how many offers were made and won, in all and by day. A year at most.
+
+    The owner and supervisors see everybody's, other sales reps their own. An offer counts on the day of its first sending.
+    """
+    period = _period(caller, first_day, last_day, A_YEAR)
+    sees_all = caller.is_owner or caller.member.supervisor
+    rep = _sales_rep(caller, sales_rep_id, own=None if sees_all else caller.member.id)
+    customer = get_customer(caller.reader, caller.scope, customer_id) if customer_id is not None else None
+    whose = {"owner_id": rep.id if rep else None, "customer_id": customer.id if customer else None}
+    days = offers_by_day(caller.reader, caller.scope, period, **whose)
+    by_day = [{"date": day, **_offered(caller, figures)} for day, figures in days.items()]
+    total = _offered(caller, sum_of(days.values()))
+    scope = f"offers to {_in_words(caller, rep, customer, 'made by')}"
+    return OfferStatistics.model_validate({**_over(caller, period), **total, "scope": scope, "by_day": by_day})
+
+
 def _period(caller: Caller, first: date | None, last: date | None, longest: timedelta) -> Period:
     return period_of(first, last, today=day_of(caller.at, caller.store.time_zone), longest=longest)
 
 
-def _sales_rep(caller: Caller, sales_rep_id: str | None) -> Member | None:
-    """Return whose customers are asked about: a rep who sees its own alone can name nobody else. Raises `NotFoundError`."""
-    own = caller.scope.sales_rep_id
+def _sales_rep(caller: Caller, sales_rep_id: str | None, *, own: str | None) -> Member | None:
+    """Return which rep is asked about: one who sees its `own` alone can name nobody else. Raises `NotFoundError`."""
     if sales_rep_id is None or sales_rep_id == own:
         return caller.member if own else None
     named = None if own else caller.reader.find(member_key(sales_rep_id, caller.store.id), Member)
@@ -247,10 +295,10 @@ def _place_of(after: Position) -> tuple[int, str]:
     return -int(after["revenue"]), after["name"]
 
 
-def _in_words(caller: Caller, rep: Member | None, customer: Customer | None) -> str:
+def _in_words(caller: Caller, rep: Member | None, customer: Customer | None, how: str = "allocated to") -> str:
     whose = customer.name if customer else "all active customers" if caller.scope.reach == "active" else "all customers"
-    allocated = "" if rep is None else " allocated to you" if rep.id == caller.member.id else f" allocated to {rep.name}"
-    return f"{whose}{allocated}"
+    by_whom = "" if rep is None else f" {how} you" if rep.id == caller.member.id else f" {how} {rep.name}"
+    return f"{whose}{by_whom}"
 
 
 def _over(caller: Caller, period: Period) -> dict[str, Any]:
@@ -260,8 +308,17 @@ def _over(caller: Caller, period: Period) -> dict[str, Any]:
 
 def _sold(caller: Caller, figures: Figures) -> dict[str, Any]:
     amounts = {"revenue": figures.revenue, "average": figures.average, "open_value": figures.open_value}
-    money = {name: {"amount": amount, "currency": caller.store.currency} for name, amount in amounts.items()}
-    return {"orders": figures.orders, **money}
+    return {"orders": figures.orders, **_in_money(caller, amounts)}
+
+
+def _offered(caller: Caller, figures: OfferFigures) -> dict[str, Any]:
+    amounts = {"value": figures.value, "won_value": figures.won_value}
+    numbers = {"made": figures.made, "won": figures.won, "win_rate": figures.win_rate}
+    return {**numbers, **_in_money(caller, amounts)}
+
+
+def _in_money(caller: Caller, amounts: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    return {name: {"amount": amount, "currency": caller.store.currency} for name, amount in amounts.items()}
 
 
 handler = app.handler

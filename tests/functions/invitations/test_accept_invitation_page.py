@@ -19,6 +19,11 @@ from tests.support.world import PASSWORD, Shop, open_shop
 
 EVENTS = ROOT / "events" / "invitations"
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}{% raw %}"
+ESCAPING = (
+    'Lamps</title><meta http-equiv="refresh" content="0;url=https://evil.test/">x',
+    "<!-- Lamps",
+    'O\'Neil & "Søn" &lt;b&gt;',
+)
 JOINING = {"name": "Ida Holm", "password": PASSWORD}
 
 
@@ -412,6 +417,25 @@ def test_hostile_names_are_shown_as_they_are_spelled(shop: Shop, api: Client) ->
     assert [element.tag for element in (*page.elements, *echoed.elements) if element.tag == "script"] == []
     time_is_over = page_of(api.get("/i/nothing"))
     assert time_is_over.all("script") == []
+
+
+@pytest.mark.parametrize("name", ESCAPING, ids=["closes the title", "comment", "ampersands"])
+def test_no_name_gets_out_of_the_title_of_a_page(shop: Shop, api: Client, token: str, name: str) -> None:
+    brand(shop, display_name=name)
+    welcome = send_form(api, f"/i/{token}", JOINING)
+    other = shop.invite(shop.add_customer("Green Gate", "x@greengate.test")["id"])
+    close(shop)
+    for reply, status, title in (
+        (welcome, 201, f"Welcome to {name}"),
+        (api.get(f"/i/{token}"), 503, f"{name} is closed at the moment"),
+        (send_form(api, f"/i/{other}", JOINING), 503, f"{name} is closed at the moment"),
+        (api.get("/i/nothing"), 404, "We do not know this link"),
+    ):
+        page = page_of(reply)
+        assert (reply.status, page.heading) == (status, title)
+        assert page.title == f"{title} · {name if status != 404 else 'Tradepost'}"
+        assert [meta["http-equiv"] for meta in page.all("meta") if meta["http-equiv"]] == []
+        assert "&amp;amp;" not in reply.text
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,12 @@ class Field(NamedTuple):
         return " ".join(note for note, shown in notes.items() if shown)
 
 
-def read_form(body: str) -> dict[str, str]:
+def read_form(body: str, *, most: int = MAX_FIELDS) -> dict[str, str]:
     """Return the fields of a form; of one that is sent twice, the last. Raises `BadRequestError` or `TooLargeError`."""
     if len(body.encode()) > MAX_FORM:
         raise TooLargeError("body_too_large", f"A form may be {MAX_FORM // 1024} KiB at most.")
     try:
-        pairs = parse_qsl(body, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        pairs = parse_qsl(body, keep_blank_values=True, errors="strict", max_num_fields=most)
     except ValueError:
         raise BadRequestError("malformed_form", "The form is not UTF-8 text, or has too many fields.") from None
     return dict(pairs)

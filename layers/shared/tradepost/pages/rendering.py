@@ -39,10 +39,16 @@ def look_of(store: Store | None) -> Look:
 
 
 def render_page(
-    template: str, look: Look, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any
+    template: str,
+    look: Look,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    sheets: tuple[str, ...] = ("style.css",),
+    **values: Any,
 ) -> Response[str]:
     """Return a page. Its policy allows its own style, the store's logo and forms to where it came from: nothing else."""
-    style = f"{_colours(look.colour)}\n{_sheet()}"
+    style = "\n".join((_colours(look.colour), *map(_sheet, sheets)))
     html = _environment().get_template(template).render(look=look, product=PRODUCT, style=Markup(style), **values)  # noqa: S704  # ours
     return Response(status, HTML, html, {**_headers(style, look), **(headers or {})})
 
@@ -87,8 +93,8 @@ def _colours(colour: str) -> str:
 
 
 @cache
-def _sheet() -> str:
-    return (_FOLDER / "style.css").read_text(encoding="utf-8")
+def _sheet(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
 
 
 @cache
