@@ -18,6 +18,9 @@ WHAT_HANGS_ON_IT = "the customer, account and place are known only by the invita
 COMPANY = "the company's entry in the directory goes by what the person calls it"
 THEIR_OWN = "which customers a sales rep looks after is one Query; they are read by what it finds"
 WHOSE = "whose customers they are, which a sales rep has to have in its scope, is known only by the invitations"
+OFFERED = "the products of an offer are known only by it"
+WHOSE_OFFERS = "whose customers they are made to, which a sales rep has to have in its scope, is known only by the figures"
+IN_LINE = "who waits for a place stands in a line of its own, where it is one Query"
 FIGURES = "the figures of customers that have ordered, one Query each, come to count for others"
 
 # Calls, most of all, and why. Everything else stays within the budget.
@@ -30,6 +33,11 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "GET /v1/acting-sessions": (3, "where somebody acts just now, it looks whether all that this hangs on still stands"),
     "DELETE /v1/acting-sessions/{acting_id}": (3, "the session in which somebody acts is known only by it"),
     "GET /v1/orders": (3, "a sales rep sees those of the customers in its scope, and they are known only by the orders"),
+    "GET /v1/offers": (3, "a sales rep sees those to the customers in its scope, and they are known only by the offers"),
+    "POST /v1/offers/{offer_id}/accept": (3, OFFERED),
+    "POST /v1/offers/{offer_id}/approve": (3, OFFERED),
+    "POST /v1/offers/{offer_id}/clone": (3, f"whom it is for too; {OFFERED}"),
+    "POST /v1/offers/{offer_id}/send": (3, OFFERED),
     "GET /v1/customers": (3, THEIR_OWN),
     "GET /v1/customers/{customer_id}/account-manager/history": (3, "whoever looked after it is known only by the changes"),
     "PUT /v1/customers/{customer_id}/account-manager": (3, FIGURES),
@@ -44,8 +52,14 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "POST /v1/invitation-links/{token}/acceptance": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
     "POST /i/{token}": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
     "POST /v1/product-imports": (4, "it looks up what its rows name, writes them in full transactions, and keeps the answer"),
+    "PATCH /v1/events/{event_id}": (5, f"{IN_LINE}; who moves up is known only by it; others come while it is written"),
+    "GET /v1/events/{event_id}/participants": (4, f"{IN_LINE}; whose customers they are is known only by the participants"),
+    "GET /v1/events/{event_id}/participants.csv": (4, f"{IN_LINE}; it is read page by page, with whose customers they are"),
+    "PATCH /v1/events/{event_id}/participants/{participant_id}": (3, IN_LINE),
+    "DELETE /v1/events/{event_id}/participants/{participant_id}": (4, f"{IN_LINE}; who moves up is known only by it"),
     "GET /v1/statistics/customers": (4, f"figures are one Query for each quarter of the days; {THEIR_OWN}"),
     "GET /v1/statistics/sales-reps": (3, "figures are one Query for each quarter of the days; the names are another"),
+    "GET /v1/statistics/offers": (4, f"figures are one Query for each quarter of the days; {WHOSE_OFFERS}"),
     "GET /v1/health": (4, "it asks SES for the sender, its domain and the account, at most once in half a minute"),
 }
 

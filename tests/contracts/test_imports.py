@@ -58,6 +58,7 @@ LIBRARIES = {
         "pynamodb": "filters, and its errors in the health check",
         "botocore": "its errors, and SES's state in the health check",
         "segno": "a pairing code as a QR image",
+        "icalendar": "an event as a calendar file",
     },
 }
 
@@ -69,21 +70,27 @@ PASSWORDS = {
     "identity/reset_password_page": "the new password",
     "invitations/accept_invitation": "the new person's password",
     "invitations/accept_invitation_page": "the new person's password",
+    "offers/show_offer_page": "proves the password",
 }
 PAGES = {
     "identity/reset_password_page": "a page",
     "invitations/accept_invitation_page": "a page",
+    "offers/print_offer": "a page, for paper",
+    "offers/show_offer_page": "a page",
 }
 # Libraries that a cold start notices, and the functions that load them all the same, with the reason.
 HEAVY: dict[str, dict[str, str]] = {
     "argon2": PASSWORDS,
     "jinja2": PAGES,
     "liquid": {
+        "events/mail_participants": "checks and previews circular mails",
         "notifications/send_mail": "writes the mails",
+        "offers/preview_offer_mail": "writes the mail that it shows",
         "stores/manage_email_templates": "checks and previews templates",
     },
     "zxcvbn": {},  # 70 ms of dictionaries: loaded when a password is chosen
     "iso4217": {},  # a parsed table: loaded when a currency is
+    "icalendar": {},  # a third of a second: loaded when a calendar file is asked for
     "segno": {},  # a tenth of a second: loaded when a code is shown
     "boto3": {},  # botocore serves
     "aws_xray_sdk": {},  # half a second

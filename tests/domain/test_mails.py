@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -12,18 +12,25 @@ from pydantic import ValidationError
 from tests.support.html import HtmlPage
 from tradepost.domain.colours import contrast
 from tradepost.domain.customers import Customer, PostalAddress
+from tradepost.domain.events import Event
 from tradepost.domain.invitations import Invitation
+from tradepost.domain.offer_contents import OfferContent, OfferLine
+from tradepost.domain.offers import Offer, OfferStep, SentVersion
 from tradepost.domain.orders import HistoryEntry, Order, OrderLine, Total
 from tradepost.domain.people import SYSTEM, Account, Member, Party
 from tradepost.domain.permissions import Role
 from tradepost.domain.stores import Branding, Store
 from tradepost.domain.values import Price
 from tradepost.mails import rendering
-from tradepost.mails.rendering import MailText, render_mail
+from tradepost.mails.rendering import MailText, circular_message, render_mail
 from tradepost.mails.values import (
     TEMPLATES,
+    OfferSaid,
+    event_values,
     invitation_values,
     look_of,
+    offer_news_values,
+    offer_values,
     order_values,
     password_changed_values,
     password_reset_values,
@@ -68,6 +75,95 @@ def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[
     if name.startswith("reseller"):
         told = sample_values(name) | {"store": look_of(shop).model_dump(), "email": "ida@bluedoor.test"}
         return told | {key: value for key, value in NAMES.items() if key in told} | _called(told, called)
+    if name.startswith("event"):
+        told = event_values(shop, event(called), name=called, company=called)
+        if name == "event_mailing":
+            told["message"] = circular_message("About {{ event.title }}", "Dear {{ name }},\n\nbring a coat.", told)
+        return told
+    if name.startswith("offer"):
+        return _of_offer(name, shop, called)
+    if name.startswith("order"):
+        return order_values(shop, order(called), event=name.removeprefix("order_"), name=called, company=called)
+    return _of_somebody(name, shop, called)
+
+
+def _of_offer(name: str, shop: Store, called: str) -> Mapping[str, Any]:
+    made, step = (
+        an_offer(called),
+        OfferStep(
+            at=AT,
+            actor=Party(type="member", id="m", name=called),
+            subject=Party(type="member", id="n", name=called),
+            event="declined",
+            from_status="open",
+            to="declined",
+            number=1,
+        ),
+    )
+    if name in {"offer_sent", "offer_extended", "offer_withdrawn"}:
+        return offer_values(shop, made, OfferSaid.of(made), name=called, seller=called, note=called, link=LINK)
+    more = {"offer_accepted": {"order_number": "O-7Q4K9D"}, "offer_extension_requested": {"until": "20 December 2026"}}
+    return {**offer_news_values(shop, made, step, name=called, note=called, link=LINK), **more.get(name, {})}
+
+
+def an_offer(called: str) -> Offer:
+    lines = (
+        OfferLine(id="L1", kind="heading", text=called),
+        OfferLine(
+            id="L2",
+            kind="product",
+            product_number="TEA-1",
+            name=called,
+            quantity=12,
+            list_price=price(2000),
+            unit_price=price(2000),
+            discount_percent=10,
+            net_price=price(1800),
+            total=total(21600),
+            text=called,
+        ),
+        OfferLine(
+            id="L3",
+            kind="product",
+            optional=True,
+            selected=False,
+            product_number="TEA-2",
+            name=called,
+            quantity=1,
+            list_price=price(500),
+            unit_price=price(500),
+            net_price=price(500),
+            total=total(500),
+        ),
+        OfferLine(id="L4", kind="subtotal"),
+        OfferLine(id="L5", kind="text", text=called),
+    )
+    content = OfferContent(
+        lines=lines,
+        header_text=called,
+        footer_text=called,
+        message=called,
+        shipping_method_name=called,
+        payment_method_name=called,
+        list_shipping_cost=price(590),
+        shipping_cost=price(590),
+    )
+    day = date(2026, 12, 20)
+    sent = SentVersion(number=1, content=content, valid_until=day, expires_at=AT, sent_at=AT, sent_by=SYSTEM)
+    return Offer(
+        id="c.o",
+        store_id="acme",
+        number="Q-7Q4K9D",
+        status="open",
+        customer_id="c",
+        customer_number="C-1",
+        customer_name=called,
+        sent=sent,
+        created_at=AT,
+    )
+
+
+def _of_somebody(name: str, shop: Store, called: str) -> Mapping[str, Any]:
     if name == "welcome":
         return welcome_values(shop, member(called), company=called)
     account = Account(
@@ -75,9 +171,7 @@ def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[
     )
     if name == "password_reset":
         return password_reset_values(account, None, link=LINK, requested_at=AT)
-    if name == "password_changed":
-        return password_changed_values(account, None, changed_at=AT)
-    return order_values(shop, order(called), event=name.removeprefix("order_"), name=called, company=called)
+    return password_changed_values(account, None, changed_at=AT)
 
 
 def _called(told: Mapping[str, Any], called: str) -> dict[str, Any]:
@@ -105,6 +199,27 @@ def offer(called: str) -> Invitation:
 def customer(called: str, contact: str | None = None) -> Customer:
     return Customer(
         id="c", store_id="acme", number="C-1", name=called, contact_name=contact or called, group_id="g", created_at=AT
+    )
+
+
+def event(called: str) -> Event:
+    return Event(
+        id="e",
+        store_id="acme",
+        title=called,
+        text=called,
+        place=called,
+        url="https://meet.acme.test/",
+        starts_at=AT,
+        ends_at=AT,
+        participant_limit=None,
+        waiting_list=False,
+        deadline=None,
+        product_numbers=(),
+        group_ids=(),
+        customer_ids=(),
+        created_by=SYSTEM,
+        created_at=AT,
     )
 
 
@@ -185,6 +300,10 @@ def test_every_button_leads_where_both_parts_spell_it_out(name: str) -> None:
         "reseller_denied": [],
         "password_reset": [LINK],
         "password_changed": [],
+        **{name: [LINK] for name in TEMPLATES if name.startswith("offer")},
+        "event_participant_cancelled": [],
+        "event_cancelled": [],
+        "event_mailing": [],
     }.get(name, ["https://order.acme.test/"])
     for link in links:
         assert link in [anchor.text for anchor in page.all("a") if anchor["class"] != "button"]
@@ -256,6 +375,28 @@ def test_an_order_is_told_with_its_lines_and_totals_in_both_parts(event: str, su
         for told in ("TEA-1", "12", "EUR 18.50 each", "EUR 222.00", "EUR 5.90", "EUR 227.90", "20457 Blue Door", "Germany"):
             assert told in part
         assert "Tax" not in part
+
+
+def test_an_offer_is_told_with_its_lines_options_and_totals_in_both_parts() -> None:
+    written = mail("offer_sent", called="Oak")
+    for part in (HtmlPage(written.html).text, words(written.text)):
+        for told in ("TEA-1", "EUR 18.00 each, 10 % off", "EUR 216.00", "(EUR 5.00)", "(optional, not chosen)", "Subtotal"):
+            assert told in part
+        for told in ("EUR 5.90", "EUR 221.90", "until the end of 20 December 2026 (Europe/Berlin)", "Tax", "EUR 0.00"):
+            assert told in part
+
+
+def test_the_longest_offer_there_can_be_is_written_whole() -> None:
+    # An offer comes in a body of 256 KiB at most, and a quotation mark takes five characters in HTML
+    made = an_offer('"' * 4000)
+    long = made.model_copy(update={"sent": made.sent and made.sent.model_copy(update={"content": _long(made)})})
+    told = offer_values(store(), long, OfferSaid.of(long), name=None, seller=None, note=None, link=LINK)
+    assert HtmlPage(render_mail("offer_sent", told).html).text.count('"' * 4000) >= 60
+
+
+def _long(offer: Offer) -> OfferContent:
+    lines = tuple(OfferLine(id=f"L{index}", kind="text", text='"' * 4000) for index in range(60))
+    return offer.content.model_copy(update={"lines": lines})
 
 
 def test_a_note_is_told_with_the_step_it_was_noted_with() -> None:

@@ -207,7 +207,10 @@ def build_world(api: Client) -> World:
         "template": _template(acme, "welcome"),
         "reset": _reset_token(api, "ida@bluedoor.test"),
         **_spare_entries(acme),
+        **_mailed_event(rep.client),
         **_orders(acme, buyer, rep.client),
+        **_gatherings(rep.client, buyer),
+        **_offers(buying["id"], clients),
     }
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 
@@ -265,6 +268,23 @@ def _customer_import(shop: Shop) -> str:
     return imports.uploaded(shop, imports.sheet([("Quiet Quay", "Quin", "quin@quietquay.test")]))
 
 
+def _mailed_event(rep: Client) -> dict[str, str]:
+    """Return an event that a sales rep published, and a circular mail about it."""
+    body = {
+        "title": "Nordlicht evening",
+        "place": "Harbour Street 5",
+        "starts_at": "2031-03-01T18:00:00Z",
+        "ends_at": "2031-03-01T20:00:00Z",
+    }
+    event = rep.post("/v1/events", body)
+    path = f"/v1/events/{event.json['id']}"
+    published = rep.post(f"{path}/publish", headers={"If-Match": event.headers["etag"]})
+    assert published.status == 200, published.text
+    mailing = rep.post(f"{path}/mailings", {"subject": "About {{ event.title }}", "text": "Bring a coat."})
+    assert mailing.status == 202, mailing.text
+    return {"mailed_event_id": event.json["id"], "mailing_id": mailing.json["id"]}
+
+
 def _orders(shop: Shop, buyer: Client, rep: Client) -> dict[str, str]:
     """Return an order of the buyer in every state that a move begins in. Only that of a rep ever waits for approval."""
     options = shop.set_checkout_options()
@@ -292,6 +312,61 @@ def _orders(shop: Shop, buyer: Client, rep: Client) -> dict[str, str]:
     assert (waiting.status, waiting.json["status"]) == (201, "awaiting_approval"), waiting.text
     orders["waiting_id"] = waiting.json["id"]
     return {**orders, "shipping_method_id": body["shipping_method_id"], "payment_method_id": body["payment_method_id"]}
+
+
+def _offers(customer_id: str, clients: Mapping[str, Client]) -> dict[str, str]:
+    """Return an offer of the rep in every state that a move begins in. Its customer has looked at what it may see."""
+    rep, buyer = clients["rep"], clients["buyer"]
+    wanted = {"product_number": "A-1", "quantity": 2}
+    cheap = {**wanted, "unit_price": {"amount": 1, "currency": "EUR"}}
+
+    def made(by: Client, line: dict[str, Any], *, send: bool = False) -> str:
+        reply = by.post("/v1/offers", {"customer_id": customer_id, "lines": [line]})
+        assert reply.status == 201, reply.text
+        if send:
+            sent = rep.post(f"/v1/offers/{reply.json['id']}/send", headers={"If-Match": reply.headers["etag"]})
+            assert sent.status == 200, sent.text
+        return str(reply.json["id"])
+
+    offers = {
+        "offer_id": made(rep, wanted, send=True),
+        "requested_offer_id": made(buyer, wanted),
+        "draft_offer_id": made(rep, wanted),
+        "waiting_offer_id": made(rep, cheap, send=True),
+    }
+    for reader in (buyer, clients["acting"]):
+        assert reader.get(f"/v1/offers/{offers['offer_id']}").json["status"] == "open"
+    assert rep.get(f"/v1/offers/{offers['waiting_offer_id']}").json["status"] == "awaiting_approval"
+    # Written so that no other number is taken for it.
+    return {**offers, "offer_version": "000001", "offer_link": f"acme.{offers['offer_id']}"}
+
+
+def _gatherings(rep: Client, buyer: Client) -> dict[str, str]:
+    """Return a rep's events: a draft, one that is full, with somebody who waits, and one that has begun when it is tried."""
+    first = TRIED + timedelta(days=20)
+    times = {"starts_at": stamp(first), "ends_at": stamp(first + timedelta(hours=2))}
+    about = {"title": "Meet the makers", "place": "Harbour Street 5", **times}
+    begun = {**about, "starts_at": stamp(BUILT + timedelta(minutes=5))}
+    full = {**about, "participant_limit": 1, "waiting_list": 5}
+    drafts = [rep.post("/v1/events", body) for body in (about, full, begun)]
+    draft_id, event_id, begun_id = (draft.json["id"] for draft in drafts)
+    for draft in drafts[1:]:
+        published = rep.post(f"/v1/events/{draft.json['id']}/publish", headers={"If-Match": draft.headers["etag"]})
+        assert published.status == 200, published.text
+    people = [(event_id, "Una"), (event_id, "Udo"), (begun_id, "Ulf")]
+    registered = []
+    for event, name in people:
+        person = {"name": f"{name} of Blue Door", "email": f"{name.lower()}@bluedoor.test"}
+        registered.append(buyer.post(f"/v1/events/{event}/participants", person))
+    participant_id, waiting_id, came_id = (reply.json["id"] for reply in registered)
+    return {
+        "draft_event_id": draft_id,
+        "event_id": event_id,
+        "begun_event_id": begun_id,
+        "participant_id": participant_id,
+        "waiting_participant_id": waiting_id,
+        "came_id": came_id,
+    }
 
 
 def _link(shop: Shop, invitation_id: str) -> str:

@@ -1,6 +1,6 @@
 """Checks a store's own template before it is used: every mistake is named with its line, in branches not taken too."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from tradepost.domain.email_templates import TemplateText
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.mails.rendering import PART_SOURCES, BrokenTemplateError, must_be_plain, own_part
 from tradepost.mails.sandbox import FILTERS, MAX_MISTAKES, Mistake, Sandbox, TemplateError, line_at, mistake_of, read
-from tradepost.mails.values import TEMPLATES, offered, sample_values
+from tradepost.mails.values import CIRCULAR, TEMPLATES, Values, offered, sample_values
 
 _SHOWN: Final = 60
 _ANYTHING: Final = object()
@@ -30,22 +30,36 @@ def check(name: str, template: TemplateText) -> None:
 
     What holds for the samples may still fail for a mail, which is then written in the default's words.
     """
+    full = sample_values(name)
+    _refuse(name, template.model_dump(), full, (full, sample_values(name, minimal=True)))
+
+
+def check_circular(subject: str, text: str, values: Values) -> None:
+    """Refuse the words of a circular mail with mistakes, as templates are: they may say whatever else the mail knows.
+
+    They are tried with the values of their own event: of another one they need not say anything.
+    """
+    known = sample_values(CIRCULAR)
+    del known["message"]
+    _refuse(CIRCULAR, {"subject": subject, "text": text}, known, (values,))
+
+
+def _refuse(name: str, parts: Mapping[str, str], known: Values, tried: Sequence[Values]) -> None:
     faults = [
         Fault(f"/{part}", str(mistake))
-        for part, source in template.model_dump().items()
-        for mistake in dict.fromkeys(_mistakes(name, part, source))
+        for part, source in parts.items()
+        for mistake in dict.fromkeys(_mistakes(name, part, source, known, tried))
     ]
     if faults:
         raise InvalidError(*faults[:MAX_MISTAKES], code="template_invalid")
 
 
-def _mistakes(name: str, part: str, source: str) -> list[Mistake]:
-    full, minimal = sample_values(name), sample_values(name, minimal=True)
-    found = _seen_by_reading(source, offered(name, full))
+def _mistakes(name: str, part: str, source: str, known: Values, tried: Sequence[Values]) -> list[Mistake]:
+    found = _seen_by_reading(source, offered(name, known))
     try:
         if not found and part == "html" and TEMPLATES[name].withheld:
             must_be_plain(source, is_source=True)
-        for values in () if found else (full, minimal):
+        for values in () if found else tried:
             own_part(name, part, source, values)
     except BrokenTemplateError as error:
         found.append(error.mistake)

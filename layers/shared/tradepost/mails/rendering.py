@@ -17,14 +17,15 @@ from markupsafe import Markup
 from tradepost.domain.colours import DARK_SURFACE, LIGHT_SURFACE, Palette, palette
 from tradepost.domain.email_templates import TemplateText
 from tradepost.mails.sandbox import PARTS, Mistake, TemplateError, line_at, render
-from tradepost.mails.values import PRODUCT, TEMPLATES, StoreLook, offered
+from tradepost.mails.values import CIRCULAR, PRODUCT, TEMPLATES, StoreLook, offered
 
 MAX_SUBJECT: Final = 900
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 _SECTION: Final = re.compile(r"^=== (\w+) ===\n", re.MULTILINE)
-_BARE_TAG: Final = re.compile(r'<((?:h1|p|ul|li|a|th|td)(?: class="(?:small|note|right)")?)(?=>| href=)')
+_BARE_TAG: Final = re.compile(r'<((?:h1|p|ul|li|a|th|td)(?: class="(?:small|note|right)")?)(?=>| href=| colspan=)')
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
+_PARAGRAPHS: Final = re.compile(r"\n\s*\n")
 _FONT: Final = "font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _HEAD: Final = f"{_FONT};padding:0 0 8px;text-align:left;font-size:13px;line-height:18px;font-weight:600;color:#555b64"
 _TEXT: Final = f"{_FONT};color:#1b1d21"
@@ -83,7 +84,7 @@ class _Limited(Environment):
     """Liquid with an end: these are far above what any mail needs, and far below what would hurt."""
 
     loop_iteration_limit: ClassVar[int | None] = 10_000
-    output_stream_limit: ClassVar[int | None] = 500_000
+    output_stream_limit: ClassVar[int | None] = 2_000_000
     local_namespace_limit: ClassVar[int | None] = 200_000
 
 
@@ -133,6 +134,16 @@ def own_part(name: str, part: str, source: str, values: Mapping[str, Any]) -> st
     if part == "html" and TEMPLATES[name].withheld:
         must_be_plain(said)
     return said
+
+
+def circular_message(subject: str, text: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the `message` of a circular mail: its organiser's words, filled in with what else the mail knows.
+
+    Raises `BrokenTemplateError`, whatever is wrong with them.
+    """
+    said, written = (own_part(CIRCULAR, part, source, values) for part, source in (("subject", subject), ("text", text)))
+    paragraphs = (paragraph.strip() for paragraph in _PARAGRAPHS.split(written))
+    return {"subject": said, "paragraphs": tuple(paragraph for paragraph in paragraphs if paragraph)}
 
 
 def must_be_plain(html: str, *, is_source: bool = False) -> None:

@@ -36,7 +36,12 @@ MAX_TAG: Final = 500
 MAX_TEXT: Final = 10_000
 MAX_MISTAKES: Final = 20
 SECONDS: Final = 0.2
-PARTS: Final[Mapping[str, frozenset[str]]] = {"button": frozenset({"to", "label"}), "order": frozenset({"order"})}
+PARTS: Final[Mapping[str, frozenset[str]]] = {
+    "button": frozenset({"to", "label"}),
+    "event": frozenset({"event"}),
+    "offer": frozenset({"offer"}),
+    "order": frozenset({"order"}),
+}
 """What `render` puts in, and what each wants to be told."""
 
 _OPENING: Final = re.compile(r"\{\{|\{%")

@@ -5,13 +5,13 @@ may be missing is None then, which a template asks for with `{% if %}`. The exam
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, get_args
 
 from pydantic import BaseModel, Field
 
 from tradepost.domain.colours import DEFAULT_COLOUR
-from tradepost.domain.display import address_lines, display_date, display_money, display_time
+from tradepost.domain.display import address_lines, display_date, display_day, display_money, display_time
 from tradepost.domain.people import RESET_LIFETIME
 from tradepost.domain.values import HexColour, Value
 
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from tradepost.domain.customers import Customer
+    from tradepost.domain.events import Event
     from tradepost.domain.invitations import Invitation
+    from tradepost.domain.offer_contents import OfferContent, OfferLine
+    from tradepost.domain.offers import Offer, OfferStep
     from tradepost.domain.orders import Order
     from tradepost.domain.people import Account, Member
     from tradepost.domain.stores import Store
 
 PRODUCT: Final = "Tradepost"
+CIRCULAR: Final = "event_mailing"
+"""The mail whose `message` is in its organiser's words, and whose template is what stands around them."""
 
 type Values = dict[str, Any]
 
@@ -158,6 +163,127 @@ class OrderValues(Value):
     order: OrderContents
 
 
+class OfferLineValues(Value):
+    """One line of an offer: a `product`, a free `text`, a `heading` or a `subtotal` of what stands above it."""
+
+    kind: Annotated[str, _told("What it is: product, text, heading or subtotal.", "product", "product")]
+    text: Annotated[str | None, _told("What a text or heading says, or there is to say of a product.", "In oak", "In ash")] = (
+        None
+    )
+    product_number: Annotated[str | None, _told("The product's number.", "LMP-001", "LMP-014")] = None
+    name: Annotated[str | None, _told("The product's name.", "Lamp Fjord", "Lamp Skerry")] = None
+    quantity: Annotated[int | None, _told("How many of it.", 12, 3)] = None
+    unit_price: Annotated[str | None, _told("The price of one.", "EUR\u00a018.50", "EUR\u00a025.00")] = None
+    discount: Annotated[str | None, _told("The discount in that price.", "10\u00a0%", "5\u00a0%")] = None
+    total: Annotated[str | None, _told("The price of all of them.", "EUR\u00a0222.00", "EUR\u00a075.00")] = None
+    optional: Annotated[
+        str | None, _told("“chosen” or “not chosen” for an optional line; missing otherwise.", "chosen", "not chosen")
+    ] = None
+
+
+class OfferContents(Value):
+    """An offer as its customer reads it."""
+
+    number: Annotated[str, _told("The offer's number.", "Q-7Q4K9D")]
+    version: Annotated[int, _told("Which version of it this is.", 2)]
+    lines: tuple[OfferLineValues, ...]
+    subtotal: Annotated[str, _told("The price of all lines that are chosen.", "EUR\u00a0222.00")]
+    shipping_cost: Annotated[str, _told("What shipping costs.", "EUR\u00a05.90")]
+    tax: Annotated[str, _told("The tax.", "EUR\u00a00.00")]
+    total: Annotated[str, _told("What is to be paid.", "EUR\u00a0227.90")]
+    shipping_method: Annotated[str | None, _told("How it is shipped.", "Parcel")] = None
+    payment_method: Annotated[str | None, _told("How it is paid.", "Invoice, 30 days")] = None
+    valid_until: Annotated[str | None, _told("The last day of the offer.", "6 December 2026")] = None
+    time_zone: Annotated[str, _told("The time zone in which that day ends.", "Europe/Berlin")]
+    message: Annotated[str | None, _told("What is said to the customer.", "As discussed on the phone.")] = None
+    header_text: Annotated[str | None, _told("The text above the lines.", "Thank you for asking us.")] = None
+    footer_text: Annotated[str | None, _told("The text below the lines.", "Delivery takes about two weeks.")] = None
+
+
+OfferLink = Annotated[str, _told("The link to the offer, behind a log-in.", "https://portal.example.com/o/a-sample")]
+OfferWords = Annotated[str | None, _told("What was noted with it.", "The lamps are out of stock.")]
+
+
+class OfferValues(Value):
+    """An offer, to whom it is made."""
+
+    store: StoreLook
+    name: Annotated[str | None, _told("The person who is written to.", "Ida Holm")] = None
+    company: Company
+    seller: Annotated[str | None, _told("Who makes the offer.", "Rhea Lund")] = None
+    link: OfferLink
+    offer: OfferContents
+    note: OfferWords = None
+
+
+class OfferNewsValues(Value):
+    """What a customer did about an offer, to who looks after it."""
+
+    store: StoreLook
+    name: Annotated[str | None, _told("The person who is written to.", "Rhea Lund")] = None
+    company: Company
+    customer_number: Annotated[str, _told("The customer's number.", "C-7Q4K9D")]
+    who: Annotated[str, _told("Who did it.", "Ida Holm")]
+    on_behalf: Annotated[str | None, _told("Who acted for that person.", "Rhea Lund")] = None
+    link: OfferLink
+    offer: OfferContents
+    note: OfferWords = None
+
+
+class OfferAcceptedValues(OfferNewsValues):
+    """The acceptance of an offer."""
+
+    order_number: Annotated[str | None, _told("The number of the order that was made.", "O-7Q4K9D")] = None
+
+
+class OfferExtensionValues(OfferNewsValues):
+    """The wish that an offer is valid for longer."""
+
+    until: Annotated[str | None, _told("Until when it is wished to be.", "20 December 2026")] = None
+
+
+class EventContents(Value):
+    """An event as its participants read it."""
+
+    title: Annotated[str, _told("What the event is called.", "Spring tasting")]
+    text: Annotated[str | None, _told("What the event is about.", "Twelve new lamps, and who makes them.")] = None
+    starts_at: Annotated[str, _told("When it begins, to the minute.", "6 December 2026, 14:30\u00a0CET")]
+    ends_at: Annotated[str, _told("When it ends, to the minute.", "6 December 2026, 17:00\u00a0CET")]
+    place: Annotated[str | None, _told("Where it takes place.", "Harbour Street 5, Hamburg")] = None
+    url: Annotated[str | None, _told("The link by which one takes part.", "https://meet.lumen.example/spring")] = None
+
+
+class EventValues(Value):
+    """An event, to somebody who is or was registered for it."""
+
+    store: StoreLook
+    name: PersonsName
+    company: Company
+    login_url: LogInUrl = None
+    event: EventContents
+
+
+class EventRegisteredValues(EventValues):
+    """A registration: it has a place, or waits for one."""
+
+    waiting: Annotated[str | None, _told("“waiting” for who is on the waiting list; missing with a place.", "waiting")] = None
+
+
+class CircularWords(Value):
+    """What a circular mail says, in its organiser's words."""
+
+    subject: Annotated[str, _told("The subject.", "Bring a coat")]
+    paragraphs: Annotated[
+        tuple[str, ...], _told("The paragraphs of the text.", ("It will be cold in the hall.", "See you on Sunday!"))
+    ]
+
+
+class EventMailingValues(EventValues):
+    """A circular mail to participants of an event."""
+
+    message: CircularWords
+
+
 class ResellerConfirmationValues(Value):
     """An enrolment as a reseller, which its address has yet to confirm."""
 
@@ -208,6 +334,20 @@ TEMPLATES: Final[Mapping[str, MailTemplate]] = {
     "order_confirmed": MailTemplate(OrderValues, "Says that an order is confirmed."),
     "order_shipped": MailTemplate(OrderValues, "Says that an order has been shipped."),
     "order_cancelled": MailTemplate(OrderValues, "Says that an order was cancelled."),
+    "offer_sent": MailTemplate(OfferValues, "Brings an offer to its customer, with the link to it."),
+    "offer_extended": MailTemplate(OfferValues, "Says that an offer is valid for longer."),
+    "offer_withdrawn": MailTemplate(OfferValues, "Says that an offer does not hold any more."),
+    "offer_requested": MailTemplate(OfferNewsValues, "Tells the store that a customer asks for an offer."),
+    "offer_accepted": MailTemplate(OfferAcceptedValues, "Tells the store that a customer accepted an offer."),
+    "offer_declined": MailTemplate(OfferNewsValues, "Tells the store that a customer declined an offer."),
+    "offer_extension_requested": MailTemplate(
+        OfferExtensionValues, "Tells the store that a customer wants an offer to be valid for longer."
+    ),
+    "event_registered": MailTemplate(EventRegisteredValues, "Says that somebody takes part in an event, or waits for a place."),
+    "event_moved_up": MailTemplate(EventValues, "Tells somebody on an event's waiting list of a place."),
+    "event_participant_cancelled": MailTemplate(EventValues, "Says that a registration for an event was cancelled."),
+    "event_cancelled": MailTemplate(EventValues, "Tells the participants that an event is cancelled."),
+    "event_mailing": MailTemplate(EventMailingValues, "Frames a circular mail to the participants of an event."),
     "reseller_confirmation": MailTemplate(ResellerConfirmationValues, "Asks a new reseller to confirm its address."),
     "reseller_approved": MailTemplate(ResellerDecisionValues, "Tells a reseller that it was approved."),
     "reseller_denied": MailTemplate(ResellerDecisionValues, "Tells a reseller that it was not approved."),
@@ -325,6 +465,111 @@ def order_values(store: "Store", order: "Order", *, event: str, name: str, compa
         note=notes[-1] if notes else None,
     )
     values = OrderValues(store=look_of(store), name=name, company=company, login_url=login_url(store), order=contents)
+    return values.model_dump()
+
+
+class OfferSaid(NamedTuple):
+    """What a mail says of an offer: which version, with which choice of its optional lines, until when."""
+
+    number: int
+    content: "OfferContent"
+    chosen: frozenset[str]
+    valid_until: date | None
+
+    @classmethod
+    def of(cls, offer: "Offer") -> "OfferSaid":
+        """Return what the customer was told last: what was sent, or else what it asked for."""
+        content = offer.shown_content or offer.content
+        chosen = content.preselected if offer.choice is None else offer.choice
+        sent = offer.sent
+        return cls(sent.number if sent else 1, content, chosen, sent.valid_until if sent else None)
+
+    @classmethod
+    def drafted(cls, offer: "Offer") -> "OfferSaid":
+        """Return what the customer would be told if the offer were sent now."""
+        return cls(offer.number_of_version, offer.content, offer.content.preselected, offer.valid_until)
+
+
+def offer_values(
+    store: "Store", offer: "Offer", said: OfferSaid, *, name: str | None, seller: str | None, note: str | None, link: str
+) -> Values:
+    """Return what a mail to an offer's customer knows; `name` is the customer's contact."""
+    values = OfferValues(
+        store=look_of(store),
+        name=name,
+        company=offer.customer_name,
+        seller=seller,
+        link=link,
+        offer=_offer_contents(store, offer, said),
+        note=note,
+    )
+    return values.model_dump()
+
+
+def offer_news_values(
+    store: "Store", offer: "Offer", step: "OfferStep", *, name: str | None, note: str | None, link: str
+) -> Values:
+    """Return what every mail about what a customer did with an offer knows; `name` is who looks after it."""
+    values = OfferNewsValues(
+        store=look_of(store),
+        name=name,
+        company=offer.customer_name,
+        customer_number=offer.customer_number,
+        who=step.subject.name or offer.customer_name,
+        on_behalf=step.actor.name if step.actor.id != step.subject.id else None,
+        link=link,
+        offer=_offer_contents(store, offer, OfferSaid.of(offer)),
+        note=note,
+    )
+    return values.model_dump()
+
+
+def _offer_contents(store: "Store", offer: "Offer", said: OfferSaid) -> OfferContents:
+    content = said.content
+    totals = content.totals_with(said.chosen)
+    return OfferContents(
+        number=offer.number,
+        version=said.number,
+        lines=tuple(_offer_line(line) for line in content.lines_with(said.chosen)),
+        subtotal=display_money(totals.subtotal),
+        shipping_cost=display_money(totals.shipping_cost),
+        tax=display_money(totals.tax),
+        total=display_money(totals.total),
+        shipping_method=content.shipping_method_name,
+        payment_method=content.payment_method_name,
+        valid_until=display_day(said.valid_until) if said.valid_until else None,
+        time_zone=store.time_zone,
+        message=content.message,
+        header_text=content.header_text,
+        footer_text=content.footer_text,
+    )
+
+
+def _offer_line(line: "OfferLine") -> OfferLineValues:
+    return OfferLineValues(
+        kind=line.kind,
+        text=line.text,
+        product_number=line.product_number,
+        name=line.name,
+        quantity=line.quantity,
+        unit_price=display_money(line.net_price) if line.net_price else None,
+        discount=f"{line.discount_percent}\u00a0%" if line.discount_percent else None,
+        total=display_money(line.total) if line.total else None,
+        optional=("chosen" if line.selected else "not chosen") if line.optional else None,
+    )
+
+
+def event_values(store: "Store", event: "Event", *, name: str, company: str) -> Values:
+    """Return what every mail about an event knows; `name` is the participant's, `company` its customer's."""
+    contents = EventContents(
+        title=event.title,
+        text=event.text or None,
+        starts_at=display_time(event.starts_at, store.time_zone),
+        ends_at=display_time(event.ends_at, store.time_zone),
+        place=event.place,
+        url=str(event.url) if event.url else None,
+    )
+    values = EventValues(store=look_of(store), name=name, company=company, login_url=login_url(store), event=contents)
     return values.model_dump()
 
 

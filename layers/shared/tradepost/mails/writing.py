@@ -8,15 +8,23 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tradepost.aws.links import invitation_link, public_url, reset_token
+from tradepost.aws.links import invitation_link, offer_link, public_url, reset_token
 from tradepost.aws.mails import Mail
 from tradepost.domain import clock
 from tradepost.domain.customers import Customer
+from tradepost.domain.display import display_day
 from tradepost.domain.email_templates import EmailTemplate, TemplateText
+from tradepost.domain.event_mailings import EventMailing, is_still_true
+from tradepost.domain.events import Event, Participant
 from tradepost.domain.invitations import Invitation
+from tradepost.domain.offer_transitions import is_still_news
+from tradepost.domain.offers import Offer
 from tradepost.domain.orders import Order
 from tradepost.domain.outbox import (
+    TOLD_TO_CUSTOMERS,
+    EventMail,
     InvitationMail,
+    OfferMail,
     OrderMail,
     OutboxItem,
     PasswordChangedMail,
@@ -25,12 +33,16 @@ from tradepost.domain.outbox import (
     WelcomeMail,
 )
 from tradepost.domain.people import Account, Member
+from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.mails import values
-from tradepost.mails.rendering import BrokenTemplateError, MailText, render_mail
+from tradepost.mails.rendering import BrokenTemplateError, MailText, circular_message, render_mail
 from tradepost.table.customers import customer_key
 from tradepost.table.email_templates import note_failure, template_key
+from tradepost.table.event_mailings import event_mailing_key
+from tradepost.table.events import event_key, participant_key
 from tradepost.table.invitations import invitation_key
+from tradepost.table.offers import offer_keys
 from tradepost.table.orders import order_key
 from tradepost.table.people import find_person, member_key
 from tradepost.table.reading import Reader
@@ -53,6 +65,10 @@ def written(item: OutboxItem) -> Mail | None:
             mail = _welcome(read, message)
         case OrderMail():
             mail = _order(read, message)
+        case OfferMail():
+            mail = _offer(read, message)
+        case EventMail():
+            mail = _event(read, message)
         case PasswordResetMail():
             mail = _password_reset(read, message)
         case PasswordChangedMail():
@@ -73,7 +89,9 @@ def _invitation(read: Reader, message: InvitationMail) -> Mail | None:
     member, link = person and read.get(person, Member), invitation_link(invitation)
     told = values.invitation_values(name, store, invitation, customer=customer, member=member, link=link)
     # The store does not know the address of a private one: its own words could tell it, by the address of an image.
-    return _mail(store, invitation.email, render_mail(name, told) if invitation.private else _worded(read, store, name, told))
+    return _mail(
+        store, (invitation.email,), render_mail(name, told) if invitation.private else _worded(read, store, name, told)
+    )
 
 
 def _template_of(message: InvitationMail) -> str:
@@ -92,7 +110,7 @@ def _welcome(read: Reader, message: WelcomeMail) -> Mail | None:
         return None
     customer = read.get(customer_key(store.id, member.customer_id), Customer) if member.customer_id else None
     told = values.welcome_values(store, member, company=customer.name if customer else None)
-    return _mail(store, member.email, _worded(read, store, "welcome", told))
+    return _mail(store, (member.email,), _worded(read, store, "welcome", told))
 
 
 def _order(read: Reader, message: OrderMail) -> Mail | None:
@@ -103,7 +121,91 @@ def _order(read: Reader, message: OrderMail) -> Mail | None:
     read.fetch(keys)
     customer, member = read.get(keys[0], Customer), read.get(keys[1], Member)
     told = values.order_values(store, order, event=message.event, name=member.name, company=customer.name)
-    return _mail(store, member.email, _worded(read, store, name, told))
+    return _mail(store, (member.email,), _worded(read, store, name, told))
+
+
+def _offer(read: Reader, message: OfferMail) -> Mail | None:
+    name, keys = f"offer_{message.event}", offer_keys(message.store_id, message.offer_id)
+    store = _store(read, message.store_id, name, keys)
+    offer, customer = read.get(keys[0], Offer), read.get(keys[1], Customer)
+    if not is_still_news(message.event, offer, message.number, at=clock.now()):
+        return None
+    if message.event not in TOLD_TO_CUSTOMERS:
+        return _offer_news(read, store, message, offer, customer)
+    if not customer.active:
+        return None
+    step, seller = offer.latest(message.event), offer.sent.sent_by.name if offer.sent else None
+    # What is noted with sending an offer is for those who work on it: the customer is told its `message`.
+    note = step.note if step and message.event != "sent" else None
+    said, link = values.OfferSaid.of(offer), offer_link(store.id, offer.id)
+    told = values.offer_values(store, offer, said, name=customer.contact_name, seller=seller, note=note, link=link)
+    return _mail(store, offer.recipients.to, _worded(read, store, name, told), cc=offer.recipients.cc)
+
+
+def _offer_news(read: Reader, store: Store, message: OfferMail, offer: Offer, customer: Customer) -> Mail | None:
+    """Write to who looks after an offer: whose it is, or else whoever looks after the customer; the store if that is nobody."""
+    member, step = _who_looks_after(read, store, customer, message.member_id), offer.latest(message.event)
+    to = member.email if member else store.branding.reply_to or _owners_address(read, store)
+    # Of a request, everybody who looks after the customer is told by a mail of its own.
+    told_already = message.event == "requested" and member is not None and member.id != message.member_id
+    if to is None or step is None or (told_already and message.member_id):
+        return None
+    name, link = f"offer_{message.event}", offer_link(store.id, offer.id)
+    note = offer.request.message if offer.request and message.event == "requested" else step.note
+    told = values.offer_news_values(store, offer, step, name=member.name if member else None, note=note, link=link)
+    if message.event == "accepted" and offer.order_id:
+        told["order_number"] = read.get(order_key(store.id, offer.order_id), Order).number
+    if message.event == "extension_requested" and offer.extension and offer.extension.until:
+        told["until"] = display_day(offer.extension.until)
+    return _mail(store, (to,), _worded(read, store, name, told))
+
+
+def _who_looks_after(read: Reader, store: Store, customer: Customer, member_id: str | None) -> Member | None:
+    """Return the first of those concerned who is in the store, and in whose scope the customer is."""
+    ids = filter(None, (member_id, customer.account_manager_id, *customer.further_sales_rep_ids))
+    keys = [member_key(each, store.id) for each in ids]
+    read.fetch(keys)
+    members = (read.find(key, Member) for key in keys)
+    return next((each for each in members if each and each.status == "active" and Scope.of(each).covers(customer)), None)
+
+
+def _owners_address(read: Reader, store: Store) -> str | None:
+    owner = read.find(member_key(store.owner_id, store.id), Member) if store.owner_id else None
+    return owner.email if owner else None
+
+
+def offer_template_key(store_id: str) -> Key:
+    """Return where a store's own words for sending an offer are kept."""
+    return template_key(store_id, "offer_sent")
+
+
+def offer_as_sent(read: Reader, store: Store, offer: Offer, customer: Customer, *, seller: str | None) -> Mail:
+    """Return the mail that brings an offer to its customer if it is sent as it is now. It notes nothing."""
+    said, link = values.OfferSaid.drafted(offer), offer_link(store.id, offer.id)
+    told = values.offer_values(store, offer, said, name=customer.contact_name, seller=seller, note=None, link=link)
+    return _mail(store, offer.recipients.to, _worded(read, store, "offer_sent", told, noting=False), cc=offer.recipients.cc)
+
+
+def _event(read: Reader, message: EventMail) -> Mail | None:
+    name = f"event_{message.news}"
+    event_at = event_key(message.store_id, message.event_id)
+    participant_at = participant_key(message.store_id, message.event_id, message.participant_id)
+    mailing_at = event_mailing_key(message.store_id, message.event_id, message.mailing_id) if message.mailing_id else None
+    store = _store(read, message.store_id, name, filter(None, (event_at, participant_at, mailing_at)))
+    event, participant = read.get(event_at, Event), read.get(participant_at, Participant)
+    mailing = read.get(mailing_at, EventMailing) if mailing_at else None
+    if not (mailing.still_reaches(participant, event) if mailing else is_still_true(message.news, participant, event)):
+        return None
+    told = values.event_values(store, event, name=participant.name, company=participant.customer_name)
+    if message.news == "registered":
+        told["waiting"] = "waiting" if participant.state == "waiting" else None
+    if message.news == "mailing" and mailing:
+        try:
+            told["message"] = circular_message(mailing.subject, mailing.text, told)
+        except BrokenTemplateError:
+            logger.warning("circular mail that cannot be said to somebody", event_mailing=mailing.id)
+            return None
+    return _mail(store, (participant.email,), _worded(read, store, name, told))
 
 
 def _password_reset(read: Reader, message: PasswordResetMail) -> Mail | None:
@@ -113,7 +215,7 @@ def _password_reset(read: Reader, message: PasswordResetMail) -> Mail | None:
     store = _store_if_any(read, message.store_id, "password_reset")
     link = f"{public_url()}/r/{reset_token(message.person, message.nonce)}"
     told = values.password_reset_values(person.account, store, link=link, requested_at=person.reset.requested_at)
-    return _mail(store, person.account.email, _worded(read, store, "password_reset", told))
+    return _mail(store, (person.account.email,), _worded(read, store, "password_reset", told))
 
 
 def _password_changed(read: Reader, message: PasswordChangedMail, item: OutboxItem) -> Mail | None:
@@ -121,7 +223,7 @@ def _password_changed(read: Reader, message: PasswordChangedMail, item: OutboxIt
     store = _store_if_any(read, message.store_id, "password_changed", [key])
     account = read.get(key, Account)
     told = values.password_changed_values(account, store, changed_at=item.created_at)
-    return _mail(store, account.email, _worded(read, store, "password_changed", told))
+    return _mail(store, (account.email,), _worded(read, store, "password_changed", told))
 
 
 def _template_test(read: Reader, message: TemplateTestMail) -> Mail | None:
@@ -133,7 +235,7 @@ def _template_test(read: Reader, message: TemplateTestMail) -> Mail | None:
     draft = TemplateText(subject=message.subject, html=message.html, text=message.text)
     told = values.sample_values(message.name, store=values.look_of(store))
     try:
-        return _mail(store, member.email, render_mail(message.name, told, draft))
+        return _mail(store, (member.email,), render_mail(message.name, told, draft))
     except BrokenTemplateError:
         return None  # it was tried out when the test was asked for: the store has changed its brand since
 
@@ -151,8 +253,8 @@ def _store_if_any(read: Reader, store_id: str | None, name: str, more: Iterable[
     return read.find(store_key(store_id), Store) if store_id else None
 
 
-def _worded(read: Reader, store: Store | None, name: str, told: Told) -> MailText:
-    """Put a mail into the store's own words, and into the default's if there are none or they fail."""
+def _worded(read: Reader, store: Store | None, name: str, told: Told, *, noting: bool = True) -> MailText:
+    """Put a mail into the store's own words, and into the default's if there are none or they fail, which is noted."""
     stored = read.record(template_key(store.id, name)) if store else None
     if store is None or stored is None:
         return render_mail(name, told)
@@ -162,12 +264,14 @@ def _worded(read: Reader, store: Store | None, name: str, told: Told) -> MailTex
         reason = str(error)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with a store's own words, the mail goes out
         reason = f"the template cannot be used ({type(error).__name__})"
+    if not noting:
+        return render_mail(name, told)
     noted = note_failure(stored.key, int(stored.version), reason, at=clock.now())
     logger.warning("mail written in the default's words", template=name, store=store.id, noted=noted)
     return render_mail(name, told)
 
 
-def _mail(store: Store | None, to: str, text: MailText) -> Mail:
+def _mail(store: Store | None, to: tuple[str, ...], text: MailText, *, cc: tuple[str, ...] = ()) -> Mail:
     if store is None:
         return Mail(to, values.PRODUCT, None, text.subject, text.html, text.text)
-    return Mail(to, store.display_name, store.branding.reply_to, text.subject, text.html, text.text)
+    return Mail(to, store.display_name, store.branding.reply_to, text.subject, text.html, text.text, cc)
