@@ -20,8 +20,8 @@ from tradepost.domain.errors import (
     UnauthenticatedError,
 )
 from tradepost.domain.ids import customer_of
-from tradepost.domain.offer_transitions import declined
-from tradepost.domain.offers import Offer, OfferAcceptance
+from tradepost.domain.offer_transitions import declined, extension_requested
+from tradepost.domain.offers import Offer, OfferAcceptance, WishedExtension
 from tradepost.domain.orders import MAX_LINES, Deed
 from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import Store
@@ -84,6 +84,7 @@ _PROBLEMS: Final[Mapping[str, Problem]] = {
     "nothing_chosen": Problem("Nothing is chosen", "Tick what you would like to order."),
     "unknown_line": Problem("That is not part of this offer", "Please look at it, and choose anew."),
     "billing_address_required": Problem("Your company's address is missing", "Please tell the store, and order then."),
+    "extension_requested_already": Problem("More time has been asked for already", "The store will tell you."),
     "invalid_transition": Problem("That is not possible any more", "Please look at what the offer says now."),
     "form_unknown": Problem("This page had been open for too long", "Nothing was done. Please try once more."),
 }
@@ -143,7 +144,7 @@ def show_offer_page(link: str, caller: Caller) -> Response[str]:
     ),
 )
 def answer_on_offer_page(link: str, caller: Caller) -> Response[str]:
-    """Log in or out; try a choice of the optional lines, order it, or decline the offer."""
+    """Log in or out; try a choice of the optional lines, order it, decline the offer, or ask for more time."""
     found, store = _followed(link, caller)
     refuse_other_sites(caller)
     typed = read_form(caller.facts.body, most=MAX_LINES + 10)
@@ -239,6 +240,8 @@ def _page(
         sheets=_SHEETS,
         doc=document_of(answer, store, customer, for_customer=visitor.customer is not None),
         answering="accept" in answer.allowed_transitions,
+        may_ask="request-extension" in answer.allowed_transitions,
+        has_asked=answer.extension is not None and answer.status in {"open", "expired"},
         problem=problem,
         form=form,
     )
@@ -288,6 +291,17 @@ def _declined(link: Link, store: Store, visitor: CallerInfo, typed: Mapping[str,
     return _back(link)
 
 
+def _asked_for_more_time(link: Link, store: Store, visitor: CallerInfo, typed: Mapping[str, str]) -> Response[str]:
+    del typed
+    _may_answer(link, visitor)
+
+    def decide(offer: Offer, by: Deed) -> Offer:
+        return extension_requested(offer, WishedExtension(), store=store, grants=visitor.grants, by=by)
+
+    move(link.offer_id, visitor, decide)
+    return _back(link)
+
+
 def _logged_out(link: Link, store: Store, visitor: CallerInfo, typed: Mapping[str, str]) -> Response[str]:
     del typed
     tx = visitor.transaction()
@@ -312,6 +326,7 @@ def _version(typed: Mapping[str, str]) -> int:
 _DEEDS: Final[Mapping[str, Callable[[Link, Store, CallerInfo, Mapping[str, str]], Response[str]]]] = {
     "order": _ordered,
     "decline": _declined,
+    "more-time": _asked_for_more_time,
     "log-out": _logged_out,
 }
 

@@ -280,6 +280,19 @@ def test_an_offer_is_declined_on_the_page(bargain: Bargain, offer: dict[str, Any
     assert bargain.seen(offer)["status"] == "declined"
 
 
+def test_more_time_is_asked_for_on_the_page_once_also_when_the_offer_is_over(bargain: Bargain, time: Clock) -> None:
+    offer = bargain.open(valid_days=1)
+    time.advance(days=3)
+    bargain.market.login()
+    page = visitor(bargain, offer["id"])
+    form = page.log_in().values
+    assert "More time has been asked for" in page.press("more-time").text
+    assert stored("offer")[0]["extension"]["subject"]["name"] == "Ida Holm"
+    again = page.send({**form, "do": "more-time"})
+    assert problem(again).startswith("More time has been asked for already")
+    assert "Ask for more time" not in again.text
+
+
 def test_ordering_twice_orders_once_and_says_so(bargain: Bargain, offer: dict[str, Any]) -> None:
     page = visitor(bargain, offer["id"])
     form = page.log_in().values
