@@ -24,7 +24,7 @@ from tradepost.table.shapes import Key
 
 app = make_app()
 
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
 
 
 class VersionAnswer(Answer):
