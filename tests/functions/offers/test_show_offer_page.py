@@ -104,7 +104,7 @@ def test_the_link_leads_through_a_log_in_to_the_offer_which_is_ordered_with_what
     # When the right person logs in, then it is led to the offer
     shown = page.log_in()
     assert shown.heading == f"Offer {offer['number']} for Blue Door"
-    assert buttons(shown) == ["Log out", "Show what that comes to", "Order now", "Decline"]
+    assert buttons(shown) == ["Log out", "Show what that comes to", "Order now", "Decline", "Ask for more time"]
     assert total(shown) == "EUR 30.90"
     # And what is ticked counts, first to look at and then to order
     option = offer["lines"][1]["id"]
