@@ -31,7 +31,7 @@ def test_everybody_is_mailed_once_although_the_function_is_killed(shop: Shop, de
     until(partial(_is, shop, mailing, "running"), "progress")
     assert deployed.stack.kill("ProcessEventMailingFunction") > 0
     assert _is(shop, mailing, "running"), "killed too late: there were too few"
-    until(partial(_is, shop, mailing, "done"), "the end", seconds=60)
+    until(partial(_is, shop, mailing, "done"), "the end", seconds=180)
     shown = shop.owner.get(mailing).json
     assert (shown["total"], shown["queued"], shown["progress"]) == (MANY, MANY, 1)
     announced = Counter(item["message"].get("participant_id") for item in deployed.stored("outbox", shop.slug))
@@ -48,8 +48,10 @@ def test_cancelling_while_a_mailing_runs_stops_it_and_tells_everybody(shop: Shop
     assert (cancelled.status, cancelled.json["status"]) == (200, "cancelled"), cancelled.text
     stopped = shop.owner.get(f"{path}/mailings/{mailing['id']}").json
     assert stopped["status"] in {"cancelled", "done"}
-    until(partial(_told_of_end, shop, path), "the end", seconds=60)
-    until(lambda: all(item["status"] != "queued" for item in deployed.stored("outbox", shop.slug)), "an empty outbox")
+    until(partial(_told_of_end, shop, path), "the end", seconds=180)
+    until(
+        lambda: all(item["status"] != "queued" for item in deployed.stored("outbox", shop.slug)), "an empty outbox", seconds=180
+    )
     for email in people:
         subjects = Counter(mail["subject"] for mail in deployed.stack.mails(email))
         assert subjects["Cancelled: Spring tasting"] == 1

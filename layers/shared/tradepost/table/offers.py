@@ -12,7 +12,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.clock import stamp
-from tradepost.domain.errors import ConflictError, NotFoundError
+from tradepost.domain.errors import ConflictError, NotFoundError, StaleError
 from tradepost.domain.ids import customer_of, digest
 from tradepost.domain.offer_contents import OfferContent
 from tradepost.domain.offers import Offer, OfferStatus, SentVersion, View, must_be_seen_by, told_to_customers
@@ -78,7 +78,8 @@ def save_offer(tx: Transaction, offer: Offer, *, before: Offer) -> Offer:
     newly_sent = offer.sent is not None and (before.sent is None or before.sent.number != offer.sent.number)
     if offer.sent is not None and newly_sent:
         kept = KeptVersion.model_validate(dict(offer.sent))
-        tx.save(Record.of(version_key(offer.store_id, offer.id, offer.sent.number), kept))
+        # Whoever sends the same version at once has decided on the same offer.
+        tx.save(Record.of(version_key(offer.store_id, offer.id, offer.sent.number), kept), otherwise=StaleError())
     return offer.model_copy(update={"version": offer.version + 1})
 
 
