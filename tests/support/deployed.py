@@ -15,7 +15,7 @@ from tests.support.client import Client
 from tests.support.functions import Reply
 from tradepost.table.records import Record
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90
 POLL_SECONDS = 0.02
 
 
