@@ -8,7 +8,7 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 
 from tradepost.aws.imports import Upload, read_lines, read_upload, uploads_in, write_lines
-from tradepost.aws.queues import dequeued, enqueue, hide
+from tradepost.aws.queues import dequeued, enqueue, hide, worked_off
 from tradepost.domain import clock
 from tradepost.domain import customer_sheet as sheet
 from tradepost.domain.customer_import import (
@@ -52,8 +52,7 @@ STRETCH: Final = 256 * 1024
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Work on a message: a file that came, or an import that was approved. One that fails comes again."""
-    failed = [record["messageId"] for record in event["Records"] if not _carried_out(record, context)]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    return worked_off(event, partial(_carried_out, context=context))
 
 
 def _carried_out(record: dict[str, Any], context: Any) -> bool:

@@ -1,10 +1,11 @@
 """The queue of circular mails: announce each to the participants of its event in parts, each participant once."""
 
+from functools import partial
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
-from tradepost.aws.queues import dequeued, enqueue, hide
+from tradepost.aws.queues import dequeued, enqueue, hide, worked_off
 from tradepost.domain import clock
 from tradepost.domain.event_mailings import EventMailing
 from tradepost.domain.outbox import EventMailingRun, OutboxItem
@@ -23,8 +24,7 @@ RESERVE_MILLISECONDS: Final = 52_000
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Work on a circular mail that was ordered. One that fails comes again."""
-    failed = [record["messageId"] for record in event["Records"] if not _carried_out(record, context)]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    return worked_off(event, partial(_carried_out, context=context))
 
 
 def _carried_out(record: dict[str, Any], context: Any) -> bool:

@@ -3,13 +3,14 @@
 import random
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tradepost.aws.mails import Mail, MailDeferredError, MailRefusedError, send
-from tradepost.aws.queues import dequeued, enqueue_later
+from tradepost.aws.queues import dequeued, enqueue_later, worked_off
 from tradepost.domain import clock
 from tradepost.domain.delivery import DROPPED, GIVEN_UP, SENT, SUPPRESSED
 from tradepost.domain.errors import NotFoundError
@@ -29,8 +30,7 @@ SOON: Final = timedelta(seconds=30)
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Send a batch of mails. What SES does not take now comes back by itself; what nobody foresaw is reported alone."""
-    failed = [record["messageId"] for record in event["Records"] if not _carried_out(record, context)]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    return worked_off(event, partial(_carried_out, context=context))
 
 
 def _carried_out(record: dict[str, Any], context: Any) -> bool:

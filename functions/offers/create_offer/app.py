@@ -17,16 +17,14 @@ from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Value
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.numbers import under_free_number
-from tradepost.http.offers import OfferAnswer, new_offer_reads, numbers_of, offer_answer, terms_of
+from tradepost.http.offers import OfferAnswer, content_keys, new_offer_reads, offer_answer, terms_of
 from tradepost.http.orders import deed
 from tradepost.table.customers import customer_key, get_customer
 from tradepost.table.offers import add_offer, get_offer, offer_keys
-from tradepost.table.products import product_keys
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key
 
 app = make_app()
-
 
 type Build = Callable[..., Offer]
 """Makes an offer of where it belongs, `by` whoever does so."""
@@ -80,8 +78,7 @@ def clone_offer(offer_id: str, caller: Caller, wish: Annotated[CloneWish | None,
     """
     offer = get_offer(caller.reader, caller.scope, caller.member, offer_id)
     customer_id = (wish and wish.customer_id) or offer.customer_id
-    numbers = numbers_of(offer.content.lines)
-    caller.reader.fetch([customer_key(caller.store.id, customer_id), *product_keys(caller.store.id, numbers)])
+    caller.reader.fetch([customer_key(caller.store.id, customer_id), *content_keys(caller.store.id, offer.content.lines)])
     customer = get_customer(caller.reader, caller.scope, customer_id)
     customer.must_be_active()
     content = cloned(offer.content, terms_of(caller, customer, offer.content.lines))

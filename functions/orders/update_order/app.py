@@ -7,10 +7,10 @@ from tradepost.domain.orders import OrderChange, edit
 from tradepost.domain.overrides import limits_of
 from tradepost.domain.permissions import Permission
 from tradepost.http.app import Ask, Caller, make_app
-from tradepost.http.orders import OrderAnswer, deed, numbers_of, order_answer
+from tradepost.http.orders import OrderAnswer, deed, order_answer
 from tradepost.table.customers import get_customer
 from tradepost.table.orders import get_order, order_keys, save_order
-from tradepost.table.products import find_products, product_keys
+from tradepost.table.products import find_products, numbers_of, product_keys
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key, find_checkout_options
 

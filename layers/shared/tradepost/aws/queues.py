@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 from itertools import batched
@@ -43,6 +43,12 @@ def enqueue_later(key: Key, queue: Queue, *, after: timedelta) -> None:
 def dequeued(record: dict[str, Any]) -> Key:
     """Return the outbox key in a message as Lambda received it."""
     return Key(**json.loads(record["body"]))
+
+
+def worked_off(event: Mapping[str, Any], carry_out: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Work on a batch of received messages, and answer as Lambda expects it: those that are not carried out come again."""
+    failed = [record["messageId"] for record in event["Records"] if not carry_out(record)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
 def hide(record: Mapping[str, Any], queue: Queue, *, seconds: int) -> None:

@@ -11,13 +11,13 @@ from tradepost.domain.orders import addresses, place
 from tradepost.domain.outbox import OrderMail
 from tradepost.http.callers import CallerInfo
 from tradepost.http.numbers import under_free_number
-from tradepost.http.offers import OfferAnswer, announce, numbers_of, offer_answer
+from tradepost.http.offers import OfferAnswer, announce, offer_answer
 from tradepost.http.orders import deed
 from tradepost.table.customers import get_customer
 from tradepost.table.offers import get_offer, offer_keys, save_offer
 from tradepost.table.orders import add_order
 from tradepost.table.people import require_employee
-from tradepost.table.products import find_products
+from tradepost.table.products import find_products, numbers_of
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key, find_checkout_options
 

@@ -31,7 +31,7 @@ from tradepost.http.app import Answer, Ask
 from tradepost.http.callers import CallerInfo
 from tradepost.table.customers import customer_key
 from tradepost.table.offers import note_view
-from tradepost.table.products import find_products, product_keys
+from tradepost.table.products import find_products, numbers_of, product_keys
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key, find_checkout_options
 from tradepost.table.transaction import Transaction
@@ -179,11 +179,6 @@ def new_offer_reads(ask: Ask) -> list[Key]:
 def content_keys(store_id: str, lines: Iterable[NewOfferLine | OfferLine]) -> list[Key]:
     """Return where it is kept what an offer with some lines is composed from."""
     return [checkout_options_key(store_id), *product_keys(store_id, numbers_of(lines))]
-
-
-def numbers_of(lines: Iterable[NewOfferLine | OfferLine]) -> list[str]:
-    """Return the numbers of the products of some lines."""
-    return [line.product_number for line in lines if line.product_number]
 
 
 def terms_of(caller: CallerInfo, customer: Customer, lines: Sequence[NewOfferLine | OfferLine]) -> Terms:

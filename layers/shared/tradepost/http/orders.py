@@ -1,6 +1,5 @@
 """Ordering: what previewing and placing an order have in common, and how orders are shown."""
 
-from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -11,7 +10,6 @@ from tradepost.domain.orders import (
     Deed,
     HistoryEntry,
     Move,
-    NewLine,
     NewOrder,
     Order,
     OrderLine,
@@ -30,7 +28,7 @@ from tradepost.http.app import Answer
 from tradepost.http.callers import Ask, CallerInfo
 from tradepost.table.customers import customer_key, get_customer
 from tradepost.table.people import member_key
-from tradepost.table.products import find_products, product_keys
+from tradepost.table.products import find_products, numbers_of, product_keys
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key, find_checkout_options
 from tradepost.table.transaction import Transaction
@@ -196,8 +194,3 @@ def _new_order_keys(new: NewOrder, store_id: str, customer_id: str | None, emplo
     if employee_id is not None:
         keys.append(member_key(employee_id, store_id))
     return keys
-
-
-def numbers_of(lines: Iterable[NewLine]) -> list[str]:
-    """Return the numbers of the products of some lines."""
-    return [line.product_number for line in lines]

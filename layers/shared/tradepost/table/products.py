@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pynamodb.expressions.operand import Path
 
@@ -25,6 +25,19 @@ type Rewrite = tuple[Product | None, Product | None]
 def product_key(store_id: str, number: str) -> Key:
     """Return where a product is kept."""
     return PRODUCT.key(store=store_id, number=number_key(number))
+
+
+class Numbered(Protocol):
+    """A line that may be about a product."""
+
+    @property
+    def product_number(self) -> str | None:
+        """The product's number."""
+
+
+def numbers_of(lines: Iterable[Numbered]) -> list[str]:
+    """Return the numbers of the products that some lines are about."""
+    return [line.product_number for line in lines if line.product_number]
 
 
 def product_keys(store_id: str, numbers: Iterable[str]) -> list[Key]:
