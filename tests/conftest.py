@@ -16,6 +16,8 @@ os.environ.update(
     MAIL_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/mail",
     CUSTOMER_IMPORT_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/customer-imports",
     EVENT_MAILING_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/event-mailings",
+    ENROLMENT_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/enrolment",
+    RULES_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/rules",
     IMPORTS_BUCKET="tradepost-test-imports",
     AWS_DEFAULT_REGION="eu-west-1",
     AWS_ACCESS_KEY_ID="testing",

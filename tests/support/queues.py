@@ -15,6 +15,8 @@ from tests.support.functions import run
 MAILS: Final = "MAIL_QUEUE_URL"
 IMPORTS: Final = "CUSTOMER_IMPORT_QUEUE_URL"
 EVENT_MAILINGS: Final = "EVENT_MAILING_QUEUE_URL"
+ENROLMENTS: Final = "ENROLMENT_QUEUE_URL"
+RULES: Final = "RULES_QUEUE_URL"
 
 
 def create_mail_queue() -> None:
@@ -30,6 +32,16 @@ def create_import_queue() -> None:
 def create_event_mailing_queue() -> None:
     """Create the queue of circular mails that the settings name."""
     _create(EVENT_MAILINGS)
+
+
+def create_enrolment_queue() -> None:
+    """Create the queue of enrolments that the settings name."""
+    _create(ENROLMENTS)
+
+
+def create_rules_queue() -> None:
+    """Create the queue of what the rules decide about that the settings name."""
+    _create(RULES)
 
 
 def received(queue: str = MAILS) -> list[dict[str, Any]]:

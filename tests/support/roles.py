@@ -20,6 +20,8 @@ _SPELLED = {
     "MailQueue": {"Fn::GetAtt": "MailQueue.Arn"},
     "CustomerImportQueue": {"Fn::GetAtt": "CustomerImportQueue.Arn"},
     "EventMailingQueue": {"Fn::GetAtt": "EventMailingQueue.Arn"},
+    "EnrolmentQueue": {"Fn::GetAtt": "EnrolmentQueue.Arn"},
+    "RulesQueue": {"Fn::GetAtt": "RulesQueue.Arn"},
     "ImportsBucket/uploads": {"Fn::Sub": "${ImportsBucket.Arn}/uploads/*"},
     "ImportsBucket/checks": {"Fn::Sub": "${ImportsBucket.Arn}/checks/*"},
     "identity": {"Fn::Sub": f"{_ARN}ses:{_HERE}identity/*"},
@@ -38,7 +40,13 @@ _QUEUES = {
     "SendMessageBatch": "sqs:SendMessage",
     "ChangeMessageVisibility": "sqs:ChangeMessageVisibility",
 }
-_QUEUE_OF = {"mail": "MailQueue", "customer-imports": "CustomerImportQueue", "event-mailings": "EventMailingQueue"}
+_QUEUE_OF = {
+    "mail": "MailQueue",
+    "customer-imports": "CustomerImportQueue",
+    "event-mailings": "EventMailingQueue",
+    "enrolment": "EnrolmentQueue",
+    "rules": "RulesQueue",
+}
 
 
 class Deed(NamedTuple):

@@ -21,6 +21,8 @@ class Settings(BaseModel):
     mail_queue_url: str = ""
     customer_import_queue_url: str = ""
     event_mailing_queue_url: str = ""
+    enrolment_queue_url: str = ""
+    rules_queue_url: str = ""
     imports_bucket: str = ""
     store_signup: Literal["open", "closed"] = "open"
 

@@ -63,4 +63,6 @@ def _address(queue: Queue) -> str:
         "mail": settings().mail_queue_url,
         "customer_imports": settings().customer_import_queue_url,
         "event_mailings": settings().event_mailing_queue_url,
+        "enrolment": settings().enrolment_queue_url,
+        "rules": settings().rules_queue_url,
     }[queue]

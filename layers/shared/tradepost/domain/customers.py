@@ -65,11 +65,14 @@ class InvitationSummary(Value):
         return frozenset({"accepted" if self.state == "accepted" else "invited", f"delivery_{self.delivery}"})
 
 
+type ResellerStatus = Literal["unconfirmed", "pending", "approved", "denied", "active", "suspended"]
+
+
 class ResellerSummary(Value):
-    """What a customer that enrolled itself is as a reseller."""
+    """What a customer that enrolled itself is as a reseller. It is a customer once it was approved."""
 
     id: str
-    status: Literal["unconfirmed", "pending", "approved", "denied", "active", "suspended"]
+    status: ResellerStatus
     channel_id: str | None = None
 
 
@@ -82,7 +85,7 @@ class Customer(Entity):
     """
 
     entity: ClassVar = "customer"
-    aside: ClassVar = frozenset({"invitation", "administrators", "suppressed", "order_changes"})
+    aside: ClassVar = frozenset({"invitation", "administrators", "suppressed", "order_changes", "reseller"})
 
     id: str
     store_id: str

@@ -102,6 +102,31 @@ class OfferMail(Value):
     member_id: str | None = None
 
 
+class ResellerConfirmationMail(Value):
+    """Mail the link that confirms an enrolment. It is derived when the mail is written: it travels in no queue."""
+
+    type: Literal["reseller_confirmation"] = "reseller_confirmation"
+    store_id: str
+    enrolment_id: str
+
+
+class ResellerMail(Value):
+    """Tell a reseller what was decided about it, or the store that one has enrolled and waits."""
+
+    type: Literal["reseller"] = "reseller"
+    store_id: str
+    reseller_id: str
+    event: Literal["enrolled", "approved", "denied"]
+
+
+class InvoiceMail(Value):
+    """Mail an invoice, or a credit note, to whom it is for."""
+
+    type: Literal["invoice"] = "invoice"
+    store_id: str
+    invoice_id: str
+
+
 class TemplateTestMail(Value):
     """Mail a template to the owner who is editing it, filled with sample values."""
 
@@ -131,6 +156,35 @@ class EventMailingRun(Value):
     mailing_id: str
 
 
+class EnrolmentRun(Value):
+    """Let the approval rules decide about a reseller that is pending. Not a mail: it travels on the queue `enrolment`."""
+
+    type: Literal["enrolment"] = "enrolment"
+    store_id: str
+    reseller_id: str
+
+
+class OrderRun(Value):
+    """Let the rules decide what an order means for payment and invoice. Not a mail: it travels on the queue `rules`.
+
+    `version` is that of the order when it happened.
+    """
+
+    type: Literal["order_rules"] = "order_rules"
+    store_id: str
+    order_id: str
+    event: Literal["placed", "updated", "shipped", "cancelled"]
+    version: int
+
+
+class PaymentRun(Value):
+    """Carry out what is due of a payment: an authorisation, a capture or a refund. Travels on the queue `rules`."""
+
+    type: Literal["payment"] = "payment"
+    store_id: str
+    payment_id: str
+
+
 type Mailing = (
     InvitationMail
     | WelcomeMail
@@ -139,12 +193,22 @@ type Mailing = (
     | OrderMail
     | OfferMail
     | EventMail
+    | ResellerConfirmationMail
+    | ResellerMail
+    | InvoiceMail
     | TemplateTestMail
 )
-type Message = Annotated[Mailing | CustomerImportRun | EventMailingRun, Field(discriminator="type")]
-type Queue = Literal["mail", "customer_imports", "event_mailings"]
+type Background = CustomerImportRun | EventMailingRun | EnrolmentRun | OrderRun | PaymentRun
+type Message = Annotated[Mailing | Background, Field(discriminator="type")]
+type Queue = Literal["mail", "customer_imports", "event_mailings", "enrolment", "rules"]
 
-_BACKGROUND: Final[Mapping[str, Queue]] = {"customer_import": "customer_imports", "event_mailing": "event_mailings"}
+_BACKGROUND: Final[Mapping[str, Queue]] = {
+    "customer_import": "customer_imports",
+    "event_mailing": "event_mailings",
+    "enrolment": "enrolment",
+    "order_rules": "rules",
+    "payment": "rules",
+}
 
 
 def queue_of(message_type: str) -> Queue:

@@ -60,6 +60,11 @@ class Permission(StrEnum):
     REGISTER_PARTICIPANTS = "events:register"
     SHOW_STATISTICS = "statistics:show"
     COMPARE_SALES_REPS = "statistics:compare_sales_reps"
+    MANAGE_RESELLERS = "resellers:manage"
+    MANAGE_RULES = "rules:manage"
+    BROWSE_BILLING = "billing:browse"
+    MANAGE_BILLING = "billing:manage"
+    MANAGE_API_KEYS = "api_keys:manage"
 
 
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
@@ -122,6 +127,8 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.BROWSE_OFFERS,
             Permission.WITHDRAW_OFFERS,
             Permission.ANSWER_OFFERS,
+            Permission.BROWSE_BILLING,
+            Permission.MANAGE_API_KEYS,
         }
     ),
 }

@@ -143,6 +143,36 @@ ACTING_SESSION: Final = Shape(
     gsi2=Key("CUSTOMER-ACTING-SESSIONS#{store}#{customer}", "{started_at}#{id}"),
 )
 PAIRING: Final = Shape("pairing", "PAIRING#{store}#{digest}", "PAIRING")
+ENROLMENT: Final = Shape("enrolment", "ENROLMENT#{store}#{enrolment}", "ENROLMENT")
+RESELLER: Final = Shape(
+    "reseller",
+    "RESELLER#{store}#{reseller}",
+    "RESELLER",
+    gsi1=Key("RESELLERS#{store}", "{enrolled_at}#{reseller}"),
+    gsi2=Key("STATUS-RESELLERS#{store}#{status}", "{enrolled_at}#{reseller}"),
+)
+RULE: Final = Shape("rule", "RULE#{store}#{rule}", "RULE", gsi1=Key("RULES#{store}", "{kind}#{scope}#{priority}#{rule}"))
+RULE_VERSION: Final = Shape("rule_version", "RULE#{store}#{rule}", "VERSION#{number}")
+RULE_SET: Final = Shape("rule_set", "RULE-SET#{store}#{kind}#{scope}", "RULE-SET")
+PAYMENT: Final = Shape(
+    "payment",
+    "PAYMENT#{store}#{payment}",
+    "PAYMENT",
+    gsi1=Key("PAYMENTS#{store}", "{created_at}#{payment}"),
+    gsi2=Key("CUSTOMER-PAYMENTS#{store}#{customer}", "{created_at}#{payment}"),
+)
+INVOICE: Final = Shape(
+    "invoice",
+    "INVOICE#{store}#{invoice}",
+    "INVOICE",
+    gsi1=Key("INVOICES#{store}", "{issued_at}#{invoice}"),
+    gsi2=Key("CUSTOMER-INVOICES#{store}#{customer}", "{issued_at}#{invoice}"),
+)
+INVOICE_NUMBERS: Final = Shape("invoice_numbers", "INVOICE-NUMBERS#{store}", "{series}")
+BILLING_STATE: Final = Shape("billing_state", "BILLING#{store}#{order}", "BILLING")
+CREDIT_BALANCE: Final = Shape("credit_balance", "CREDITS#{store}#{customer}", "BALANCE")
+CREDIT_ENTRY: Final = Shape("credit_entry", "CREDITS#{store}#{customer}", "ENTRY#{at}#{id}")
+API_KEY: Final = Shape("api_key", "API-KEYS#{store}#{customer}", "{key}")
 ACCOUNT: Final = Shape("account", "PERSON#{person}", "ACCOUNT")
 MEMBERSHIP: Final = Shape("membership", "PERSON#{person}", "MEMBERSHIP#{member}")
 THROTTLE: Final = Shape("throttle", "PERSON#{person}", "THROTTLE#{window}")
