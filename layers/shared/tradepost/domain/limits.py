@@ -1,6 +1,7 @@
 """How often something may be done within a while."""
 
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
 from typing import NamedTuple
 
@@ -27,3 +28,12 @@ class RateLimit(NamedTuple):
     def refusal(self, at: datetime) -> ThrottledError:
         """Return the error that says when it is worth trying again."""
         return ThrottledError(self.code, self.detail, retry_after=max(1, ceil(self.ends_at(at) - at.timestamp())))
+
+
+def place_of(address: str) -> str:
+    """Return the place of the network that an IP address stands for: of IPv6, where everybody has many, the subnet."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(IPv6Network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else str(parsed)
