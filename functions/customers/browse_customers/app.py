@@ -106,8 +106,9 @@ def list_customers_of_store(  # noqa: PLR0913, PLR0917  # one argument for each 
     cursor: Cursor = None,
 ) -> Page[CustomerAnswer]:
     """List customers by name, or search them. A filtered page may hold fewer than `limit` and still have a next one."""
-    scope, wanted = caller.scope, Wanted(
-        status, group_id, kind, sales_rep_id, with_email, invitation, delivery, reseller_status
+    scope, wanted = (
+        caller.scope,
+        Wanted(status, group_id, kind, sales_rep_id, with_email, invitation, delivery, reseller_status),
     )
     bound = ("customers", *(None if each is None else str(each) for each in (*astuple(scope), q, *wanted)))
     after = read_cursor(cursor, *bound)

@@ -161,7 +161,7 @@ class Joined(NamedTuple):
     member: Member
 
 
-def joined(  # noqa: PLR0913  # each is drawn or chosen by somebody else
+def joined(  # each is drawn or chosen by somebody else
     reseller: Reseller, *, customer_id: str, address_id: str, number: str, group_id: str | None, at: datetime
 ) -> Joined:
     """Return what an approved reseller becomes: a customer under its own address, with its contact as administrator."""
@@ -196,9 +196,7 @@ def joined(  # noqa: PLR0913  # each is drawn or chosen by somebody else
     return Joined(reseller, customer, member)
 
 
-def _moved(
-    reseller: Reseller, to: ResellerStatus, by: Party, at: datetime, ground: Ground, /, **fields: object
-) -> Reseller:
+def _moved(reseller: Reseller, to: ResellerStatus, by: Party, at: datetime, ground: Ground, /, **fields: object) -> Reseller:
     step = ResellerStep(
         at=at,
         actor=by,

@@ -73,8 +73,9 @@ class ResellerStep(Value):
 class Reseller(Entity):
     """A company that enrolled itself with a store. Its id is the key of its contact's address: one for each address.
 
-    It becomes a customer, `customer_id`, when it is approved, and active with its first order, at `activated_at`. `application` is the latest one that was
-    confirmed, or the first one while none is. `trace` is what the rules found when they decided last, condition by condition.
+    It becomes a customer, `customer_id`, when it is approved, and active with its first order, at `activated_at`.
+    `application` is the latest one that was confirmed, or the first one while none is. `trace` is what the rules found when
+    they decided last, condition by condition.
     """
 
     entity: ClassVar = "reseller"

@@ -121,7 +121,7 @@ class Store(Entity):
             raise UnavailableError("store_inactive", f"{self.display_name} is closed at the moment.")
 
     def tier_of(self, customer: Customer) -> str | None:
-        """Return the price tier that applies: the customer's own one before its channel's, if it is a reseller, and its group's."""
+        """Return the price tier that applies: the customer's own, its channel's if it is a reseller, or its group's."""
         of_channel = self.channel_tiers.get(customer.channel_id or "")
         return customer.price_tier_id or of_channel or self.group_tiers.get(customer.group_id or "")
 

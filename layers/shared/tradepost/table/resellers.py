@@ -1,13 +1,17 @@
 """Resellers in the table: one for each address that enrolled with a store, listed by when, in all and by status."""
 
-from typing import Final, NamedTuple
+import secrets
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
 
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.clock import stamp
 from tradepost.domain.customers import Customer, ResellerStatus
 from tradepost.domain.errors import ConflictError, DomainError
-from tradepost.domain.reseller_decisions import Joined, activation
+from tradepost.domain.ids import new_id, readable_number
+from tradepost.domain.outbox import ResellerMail
+from tradepost.domain.reseller_decisions import activation, joined
 from tradepost.domain.resellers import ENROLMENT_LIFETIME, Enrolment, Reseller
 from tradepost.domain.stores import ResellerChannel
 from tradepost.table.customers import customer_key, save_customer
@@ -20,6 +24,11 @@ from tradepost.table.stores import point_at
 from tradepost.table.transaction import Transaction
 
 _OVERTAKEN: Final = frozenset({"stale", "conflict", "number_taken"})
+_NEWS: Final[Mapping[ResellerStatus, Literal["enrolled", "approved", "denied"]]] = {
+    "pending": "enrolled",
+    "approved": "approved",
+    "denied": "denied",
+}
 _PERHAPS_OVERTAKEN: Final = frozenset({"email_taken", "exists"})
 
 
@@ -76,9 +85,7 @@ def list_resellers(store_id: str, wanted: Wanted, *, limit: int, after: Position
     where = all_of([confirmed, in_channel, *(Record.words.contains(f" {word}") for word in sorted(words))])
     names = {"store": store_id, "status": wanted.status or "", "enrolled_at": "", "reseller": ""}
     if wanted.status is None:
-        return list_index(
-            Record.gsi1, RESELLER.index1(**names).pk, limit=limit, after=after, where=where, newest_first=True
-        )
+        return list_index(Record.gsi1, RESELLER.index1(**names).pk, limit=limit, after=after, where=where, newest_first=True)
     return list_index(Record.gsi2, RESELLER.index2(**names).pk, limit=limit, after=after, where=where, newest_first=True)
 
 
@@ -95,15 +102,33 @@ def save_decided(tx: Transaction, reseller: Reseller, *, before: Reseller) -> Re
     return save_reseller(tx, reseller)
 
 
-def save_joined(tx: Transaction, joined: Joined, *, before: Reseller) -> Reseller:
-    """Write an approved reseller with the customer and the member that it becomes; returns it with its new version.
+def conclude_decision(tx: Transaction, reseller: Reseller, *, before: Reseller, group_id: str | None = None) -> Reseller:
+    """Write what was decided about a reseller with all that follows; returns it with its new version.
 
-    Raises `ConflictError` on commit if another customer has its address.
+    An approved one becomes a customer, in whose name its contact can log in at once, and is told by mail; so is a denied one,
+    and the store of one that needs a review. Raises `ConflictError` on commit if another customer has its address, and what
+    `save_decided` does.
     """
-    save_customer(tx, joined.customer)
-    member = save_member(tx, joined.member)
-    save_membership(tx, member, customer_name=joined.customer.name)
-    return save_decided(tx, joined.reseller, before=before)
+    news = _NEWS.get(reseller.status) if before.customer_id is None else None
+    if news == "approved":
+        reseller = _let_in(tx, reseller, group_id)
+    if news:
+        tx.announce(ResellerMail(store_id=reseller.store_id, reseller_id=reseller.id, event=news))
+    step = reseller.history[-1]
+    by_rule = {"rule": step.rule_id, "rule_version": step.rule_version} if step.rule_id else {}
+    details = {"before": step.from_status, "after": step.to, "reason": step.reason, **by_rule}
+    tx.audit("reseller:decided", reseller.id, subject=None, **details)
+    return save_decided(tx, reseller, before=before)
+
+
+def _let_in(tx: Transaction, reseller: Reseller, group_id: str | None) -> Reseller:
+    """Write the customer that an approved reseller becomes, and its contact's place there."""
+    number = readable_number("C", secrets.token_bytes(8))
+    joining = joined(reseller, customer_id=new_id(), address_id=new_id(), number=number, group_id=group_id, at=tx.at)
+    save_customer(tx, joining.customer)
+    member = save_member(tx, joining.member)
+    save_membership(tx, member, customer_name=joining.customer.name)
+    return joining.reseller
 
 
 def is_overtaken(refusal: DomainError, before: Reseller) -> bool:

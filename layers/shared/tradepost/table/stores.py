@@ -184,7 +184,10 @@ def _set_channel_tier(tx: Transaction, store: Store, channel_id: str, tier_id: s
         if tier_id is not None:
             at_once = ConflictError("conflict", "Another channel was given a tier at the same moment. Send it again.")
             tx.update(
-                store_key(store.id), [channels.set({channel_id: tier_id})], condition=channels.does_not_exist(), otherwise=at_once
+                store_key(store.id),
+                [channels.set({channel_id: tier_id})],
+                condition=channels.does_not_exist(),
+                otherwise=at_once,
             )
         return
     if tier_id is None:
