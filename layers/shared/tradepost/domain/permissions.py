@@ -63,6 +63,7 @@ class Permission(StrEnum):
     MANAGE_RESELLERS = "resellers:manage"
     MANAGE_RULES = "rules:manage"
     BROWSE_BILLING = "billing:browse"
+    BROWSE_PAYMENTS = "payments:browse"
     MANAGE_BILLING = "billing:manage"
     MANAGE_API_KEYS = "api_keys:manage"
 
@@ -128,6 +129,7 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.WITHDRAW_OFFERS,
             Permission.ANSWER_OFFERS,
             Permission.BROWSE_BILLING,
+            Permission.BROWSE_PAYMENTS,
             Permission.MANAGE_API_KEYS,
         }
     ),
