@@ -14,6 +14,7 @@ import yaml
 from pynamodb.expressions.operand import Path
 
 from tests.support import customer_imports as imports
+from tests.support.api_keys import reseller_of
 from tests.support.client import Client
 from tests.support.functions import ROOT, Reply
 from tests.support.reps import allocate, hire
@@ -212,8 +213,17 @@ def build_world(api: Client) -> World:
         **_gatherings(rep.client, buyer),
         **_offers(buying["id"], clients),
         **_rules(acme),
+        **_api_keys(acme, buying["id"]),
     }
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
+
+
+def _api_keys(shop: Shop, customer_id: str) -> dict[str, str]:
+    """Return the buyer's customer as a reseller that has an API key."""
+    reseller_id = reseller_of(shop, customer_id)
+    made = shop.owner.post(f"/v1/resellers/{reseller_id}/api-keys", {"name": "Shop", "scopes": []})
+    assert made.status == 201, made.text
+    return {"keyed_reseller_id": reseller_id, "key_id": made.json["id"], "api_key": made.json["key"]}
 
 
 def _acting(rep: Client, customer_id: str, employee_id: str) -> Client:

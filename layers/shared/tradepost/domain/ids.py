@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 from tradepost.domain.values import folded
 
-type TokenKind = Literal["session", "acting", "reset"]
+type TokenKind = Literal["session", "acting", "reset", "key"]
 
-_TOKEN = re.compile(r"tp_(session|acting|reset)_([a-z0-9.-]{1,160})_([a-z2-7]{52})_([0-9a-f]{8})")
+_TOKEN = re.compile(r"tp_(session|acting|reset|key)_([a-z0-9.-]{1,160})_([a-z2-7]{52})_([0-9a-f]{8})")
 _LINK = re.compile(r"([a-z0-9-]{3,40}\.[0-9a-z]{26})\.([0-9]{1,6})\.([a-z2-7]{26})")
 _ENROLMENT = re.compile(r"([a-z0-9-]{3,40})\.([0-9a-z]{26})\.([a-z2-7]{26})")
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"

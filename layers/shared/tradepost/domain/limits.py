@@ -25,9 +25,13 @@ class RateLimit(NamedTuple):
         """Return the second in which that window ends, since 1970."""
         return int((self.window_at(at) + 1) * self.window.total_seconds())
 
+    def seconds_left(self, at: datetime) -> int:
+        """Return for how many seconds that window goes on, at least one."""
+        return max(1, ceil(self.ends_at(at) - at.timestamp()))
+
     def refusal(self, at: datetime) -> ThrottledError:
         """Return the error that says when it is worth trying again."""
-        return ThrottledError(self.code, self.detail, retry_after=max(1, ceil(self.ends_at(at) - at.timestamp())))
+        return ThrottledError(self.code, self.detail, retry_after=self.seconds_left(at))
 
 
 def place_of(address: str) -> str:

@@ -119,7 +119,8 @@ def enrol(slug: str, new: NewEnrolment, caller: CallerInfo) -> EnrolmentReceived
         return answer
     # Counted first: hashing a password is what a crowd of machines could make expensive.
     place = fingerprint(signing_key(), "place", place_of(caller.facts.address))
-    count_at_once(store.id, ENROLLED_FROM_PLACE, place, at=caller.at)
+    if count_at_once(store.id, ENROLLED_FROM_PLACE, place, at=caller.at) > ENROLLED_FROM_PLACE.most:
+        raise ENROLLED_FROM_PLACE.refusal(caller.at)
     contact = new.contact
     enrolment = Enrolment(
         id=new_id(),

@@ -1,8 +1,7 @@
-"""Counting against a limit, in the transaction that does what is limited, or before where a crowd is to be expected."""
+"""Counting against a limit, in the transaction that does what is limited, or each time by itself."""
 
 from datetime import datetime
 
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -20,21 +19,15 @@ def require_room(tx: Transaction, store_id: str, limit: RateLimit, whose: str) -
 
 def count_against(tx: Transaction, store_id: str, limit: RateLimit, whose: str) -> None:
     """Count one more; should there have been as many as may be already, nothing is written and `ThrottledError` raised."""
-    key = _key(store_id, limit, whose, tx.at)
-    tx.update(key, _counted(limit, tx.at), condition=_room(limit), otherwise=limit.refusal(tx.at))
+    key, counted = _key(store_id, limit, whose, tx.at), _counted(limit, tx.at)
+    tx.update(key, counted, condition=_room(limit), otherwise=limit.refusal(tx.at))
 
 
-def count_at_once(store_id: str, limit: RateLimit, whose: str, *, at: datetime) -> None:
-    """Count one more, with one atomic write of its own. Raises `ThrottledError` if there have been as many as may be.
-
-    Any number may do so at once: transactions would have to wait for each other.
-    """
-    try:
-        Record(*_key(store_id, limit, whose, at)).update(_counted(limit, at), condition=_room(limit))
-    except UpdateError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            raise limit.refusal(at) from error
-        raise
+def count_at_once(store_id: str, limit: RateLimit, whose: str, *, at: datetime) -> int:
+    """Count one more, and return how many there have been in this window by now. One UpdateItem, which no other is lost to."""
+    record = Record(*_key(store_id, limit, whose, at))
+    record.update(_counted(limit, at))
+    return int(record.tally)
 
 
 def _counted(limit: RateLimit, at: datetime) -> list[Action]:

@@ -54,11 +54,12 @@ class Replay(NamedTuple):
 
 
 class TokenSeed(Value):
-    """From what the token in an answer is derived, together with the request's Idempotency-Key."""
+    """From what the token in an answer is derived, together with the request's Idempotency-Key; `field` is its name there."""
 
     kind: TokenKind = "session"
     owner: str
     session: str
+    field: str = "token"
 
 
 class KeptAnswer(Entity):
