@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from tradepost.domain.billed import is_billed_anew
 from tradepost.domain.customers import Customer
 from tradepost.domain.orders import Move, Order
 from tradepost.domain.outbox import OrderRun
@@ -29,18 +30,6 @@ def announce_move(tx: Transaction, step: Move, order: Order, customer: Customer,
 
 def announce_change(tx: Transaction, order: Order, customer: Customer, *, before: Order) -> None:
     """Let the rules decide about an order that was changed, unless it now waits for approval: then that is its next word."""
-    changed = any(getattr(order, name) != getattr(before, name) for name in BILLED)
-    if order.status == "received" and changed:
+    if order.status == "received" and is_billed_anew(order, before):
         announce_run(tx, order, customer, "updated")
 
-
-BILLED = (
-    "lines",
-    "shipping_cost",
-    "total",
-    "shipping_address",
-    "billing_address",
-    "shipping_method_id",
-    "payment_method_id",
-)
-"""What of an order can make another invoice of it: what it says itself, and what rules look at."""
