@@ -151,7 +151,7 @@ RESELLER: Final = Shape(
     gsi1=Key("RESELLERS#{store}", "{enrolled_at}#{reseller}"),
     gsi2=Key("STATUS-RESELLERS#{store}#{status}", "{enrolled_at}#{reseller}"),
 )
-RULE: Final = Shape("rule", "RULE#{store}#{rule}", "RULE", gsi1=Key("RULES#{store}", "{kind}#{scope}#{priority}#{rule}"))
+RULE: Final = Shape("rule", "RULE#{store}#{rule}", "RULE", gsi1=Key("RULES#{store}", "{kind}#{rank}#{scope}#{priority}#{rule}"))
 RULE_VERSION: Final = Shape("rule_version", "RULE#{store}#{rule}", "VERSION#{number}")
 RULE_SET: Final = Shape("rule_set", "RULE-SET#{store}#{kind}#{scope}", "RULE-SET")
 PAYMENT: Final = Shape(
