@@ -66,6 +66,7 @@ class Permission(StrEnum):
     BROWSE_BILLING = "billing:browse"
     BROWSE_PAYMENTS = "payments:browse"
     MANAGE_BILLING = "billing:manage"
+    AUTHORISE_PAYMENTS = "payments:authorise"
     MANAGE_API_KEYS = "api_keys:manage"
 
 
@@ -132,6 +133,7 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.READ_RESELLER,
             Permission.BROWSE_BILLING,
             Permission.BROWSE_PAYMENTS,
+            Permission.AUTHORISE_PAYMENTS,
             Permission.MANAGE_API_KEYS,
         }
     ),
