@@ -16,6 +16,7 @@ from pynamodb.expressions.operand import Path
 from tests.support import customer_imports as imports
 from tests.support.client import Client
 from tests.support.functions import ROOT, Reply
+from tests.support.enrolling import enrol
 from tests.support.reps import allocate, hire
 from tests.support.table import in_memory, records
 from tests.support.world import ADDRESS, Shop, open_shop
@@ -211,6 +212,7 @@ def build_world(api: Client) -> World:
         **_orders(acme, buyer, rep.client),
         **_gatherings(rep.client, buyer),
         **_offers(buying["id"], clients),
+        **_enrolment(api),
     }
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 
@@ -339,6 +341,12 @@ def _offers(customer_id: str, clients: Mapping[str, Client]) -> dict[str, str]:
     assert rep.get(f"/v1/offers/{offers['waiting_offer_id']}").json["status"] == "awaiting_approval"
     # Written so that no other number is taken for it.
     return {**offers, "offer_version": "000001", "offer_link": f"acme.{offers['offer_id']}"}
+
+
+def _enrolment(api: Client) -> dict[str, str]:
+    """Return a store that companies enrol with, and the link by which one that did confirms it."""
+    shop = open_shop(api, "harbour-of-resellers", name="Skerry Supplies")
+    return {"enrolling_store": shop.slug, "enrolment_link": enrol(shop, "Luv Lamps", "lea@luvlamps.test")}
 
 
 def _gatherings(rep: Client, buyer: Client) -> dict[str, str]:

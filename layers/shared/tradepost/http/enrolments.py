@@ -203,8 +203,10 @@ def _confirmed(token: str, caller: CallerInfo) -> Confirmation:
     reseller = applied(enrolment, found.reseller, by=found.party, at=caller.at)
     if reseller:
         reseller = save_reseller(tx, reseller, otherwise=StaleError())
-        told = {"store_id": store.id, "reseller_id": reseller.id}
-        tx.announce(EnrolmentRun(**told) if store.auto_approve_resellers else ResellerMail(**told, event="enrolled"))
+        if store.auto_approve_resellers:
+            tx.announce(EnrolmentRun(store_id=store.id, reseller_id=reseller.id))
+        else:
+            tx.announce(ResellerMail(store_id=store.id, reseller_id=reseller.id, event="enrolled"))
     account = None if found.account else enrolment.account(caller.at)
     if reseller and account:
         save_account(tx, account, otherwise=StaleError())
