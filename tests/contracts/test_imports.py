@@ -71,7 +71,6 @@ PASSWORDS = {
     "invitations/accept_invitation": "the new person's password",
     "invitations/accept_invitation_page": "the new person's password",
     "offers/show_offer_page": "proves the password",
-    "resellers/confirm_enrolment_page": "shares what enrols, which hashes the new person's password",
     "resellers/enrol_reseller": "the new person's password",
     "resellers/enrol_reseller_page": "the new person's password",
 }

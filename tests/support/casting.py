@@ -15,8 +15,8 @@ from pynamodb.expressions.operand import Path
 
 from tests.support import customer_imports as imports
 from tests.support.client import Client
-from tests.support.functions import ROOT, Reply
 from tests.support.enrolling import enrol
+from tests.support.functions import ROOT, Reply
 from tests.support.reps import allocate, hire
 from tests.support.table import in_memory, records
 from tests.support.world import ADDRESS, Shop, open_shop
