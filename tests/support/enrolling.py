@@ -1,8 +1,12 @@
 """Companies that enrol as resellers, and what is to be seen of it in the table."""
 
+import sys
+from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
-from tests.support.functions import Reply
+from tests.support import functions
+from tests.support.functions import Reply, load_function
 from tests.support.table import stored
 from tests.support.world import PASSWORD, Shop
 from tradepost.aws.links import enrolment_link
@@ -43,3 +47,16 @@ def enrolled(shop: Shop, company: str = COMPANY, email: str = EMAIL, **fields: A
     assert reply.status == 200, reply.text
     (reseller,) = [each for each in stored("reseller") if each["application"]["contact"]["email"].lower() == email.lower()]
     return reseller
+
+
+def on_another_machine(function: str, action: Callable[[], Any]) -> Callable[[], Any]:
+    """Return an action whose requests to a function go to another copy of it, as at the same moment on AWS."""
+    ours = load_function(function)
+    copy = load_function.__wrapped__(function)
+    sys.modules[ours.__name__] = ours
+
+    def acting() -> Any:
+        with patch.object(functions, "load_function", lambda name: copy if name == function else load_function(name)):
+            return action()
+
+    return acting
