@@ -22,6 +22,7 @@ OFFERED = "the products of an offer are known only by it"
 WHOSE_OFFERS = "whose customers they are made to, which a sales rep has to have in its scope, is known only by the figures"
 IN_LINE = "who waits for a place stands in a line of its own, where it is one Query"
 WHOSE_KEYS = "which customer a reseller is, and so where its keys are, the owner's request is told only by the reseller"
+CROWDS = "whoever comes from one place is counted by itself, so that a crowd does not wait for one another"
 FIGURES = "the figures of customers that have ordered, one Query each, come to count for others"
 
 # Calls, most of all, and why. Everything else stays within the budget.
@@ -52,6 +53,9 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "POST /v1/password-resets": (3, f"{PROOF}; its answer is kept for retries"),
     "POST /v1/invitation-links/{token}/acceptance": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
     "POST /i/{token}": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
+    "POST /v1/stores/{slug}/resellers": (3, CROWDS),
+    "POST /enrol/{slug}": (4, f"{CROWDS}; the company is known only by the form"),
+    "POST /e/{token}": (3, "the company and the account are known only by the enrolment"),
     "POST /v1/product-imports": (4, "it looks up what its rows name, writes them in full transactions, and keeps the answer"),
     "PATCH /v1/events/{event_id}": (5, f"{IN_LINE}; who moves up is known only by it; others come while it is written"),
     "GET /v1/events/{event_id}/participants": (4, f"{IN_LINE}; whose customers they are is known only by the participants"),

@@ -73,12 +73,16 @@ PASSWORDS = {
     "invitations/accept_invitation": "the new person's password",
     "invitations/accept_invitation_page": "the new person's password",
     "offers/show_offer_page": "proves the password",
+    "resellers/enrol_reseller": "the new person's password",
+    "resellers/enrol_reseller_page": "the new person's password",
 }
 PAGES = {
     "identity/reset_password_page": "a page",
     "invitations/accept_invitation_page": "a page",
     "offers/print_offer": "a page, for paper",
     "offers/show_offer_page": "a page",
+    "resellers/confirm_enrolment_page": "a page",
+    "resellers/enrol_reseller_page": "a page",
 }
 # Libraries that a cold start notices, and the functions that load them all the same, with the reason.
 HEAVY: dict[str, dict[str, str]] = {

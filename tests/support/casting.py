@@ -16,6 +16,7 @@ from pynamodb.expressions.operand import Path
 from tests.support import customer_imports as imports
 from tests.support.api_keys import reseller_of
 from tests.support.client import Client
+from tests.support.enrolling import enrol
 from tests.support.functions import ROOT, Reply
 from tests.support.reps import allocate, hire
 from tests.support.table import in_memory, records
@@ -214,6 +215,7 @@ def build_world(api: Client) -> World:
         **_offers(buying["id"], clients),
         **_rules(acme),
         **_api_keys(acme, buying["id"]),
+        **_enrolment(api),
     }
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 
@@ -359,6 +361,10 @@ def _rules(shop: Shop) -> dict[str, str]:
     assert made.status == 201, made.text
     # Written so that no other number is taken for it.
     return {"rule_id": made.json["id"], "rule_version": "000001"}
+def _enrolment(api: Client) -> dict[str, str]:
+    """Return a store that companies enrol with, and the link by which one that did confirms it."""
+    shop = open_shop(api, "harbour-of-resellers", name="Skerry Supplies")
+    return {"enrolling_store": shop.slug, "enrolment_link": enrol(shop, "Luv Lamps", "lea@luvlamps.test")}
 
 
 def _gatherings(rep: Client, buyer: Client) -> dict[str, str]:

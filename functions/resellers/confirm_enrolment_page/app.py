@@ -6,11 +6,12 @@ from typing import Final, NamedTuple
 from aws_lambda_powertools.event_handler import Response
 
 from tradepost.domain.customers import ResellerStatus
-from tradepost.domain.display import display_time
+from tradepost.domain.display import address_lines, display_time
 from tradepost.domain.errors import ConflictError, DomainError, StaleError
+from tradepost.domain.resellers import Application
 from tradepost.http.app import ANYONE, Caller
 from tradepost.http.callers import CallerInfo
-from tradepost.http.enrolments import (
+from tradepost.http.enrolment_links import (
     Confirmation,
     confirm_enrolment,
     confirmation_of,
@@ -19,7 +20,6 @@ from tradepost.http.enrolments import (
 )
 from tradepost.http.problems import status_of
 from tradepost.pages.app import described, make_page_app
-from tradepost.pages.enrolment import facts_of
 from tradepost.pages.forms import FORM
 from tradepost.pages.rendering import in_words, look_of, render_page
 
@@ -132,11 +132,25 @@ def _button_page(found: Confirmation, error: DomainError | None = None) -> Respo
         "confirm_enrolment.html",
         look_of(found.store),
         status=status_of(error) if error else 200,
-        facts=facts_of(found.enrolment.application),
+        facts=_facts(found.enrolment.application),
         account_exists=found.account is not None,
         expires_at=display_time(found.enrolment.expires_at, found.store.time_zone),
         general="Something was being changed at the same moment. Please confirm once more." if error else "",
     )
+
+
+def _facts(application: Application) -> list[tuple[str, list[str]]]:
+    """Return what a company said of itself, by what each is called, line by line."""
+    contact = application.contact
+    facts = {
+        "Company": [application.company],
+        "Address": address_lines(application.address),
+        "Tax number": [application.tax_id or ""],
+        "Name": [contact.name],
+        "E-mail address": [contact.email],
+        **{question: answer.splitlines() for question, answer in application.answers.items()},
+    }
+    return [(name, lines) for name, lines in facts.items() if any(lines)]
 
 
 def _state_page(found: Confirmation) -> Response[str]:

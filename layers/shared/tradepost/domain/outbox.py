@@ -110,13 +110,16 @@ class ResellerConfirmationMail(Value):
     enrolment_id: str
 
 
+type ResellerNews = Literal["enrolled", "approved", "denied"]
+
+
 class ResellerMail(Value):
     """Tell a reseller what was decided about it, or the store that one has enrolled and waits."""
 
     type: Literal["reseller"] = "reseller"
     store_id: str
     reseller_id: str
-    event: Literal["enrolled", "approved", "denied"]
+    event: ResellerNews
 
 
 class InvoiceMail(Value):

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from tradepost.domain.customers import PostalAddress, ResellerStatus, ResellerSummary
 from tradepost.domain.errors import GoneError
 from tradepost.domain.limits import RateLimit
+from tradepost.domain.outbox import ResellerNews
 from tradepost.domain.people import Account, Party
 from tradepost.domain.values import Blankable, Email, Entity, Instant, LongText, Text, Value
 
@@ -23,7 +24,7 @@ ENROLLED_WITH_ADDRESS: Final = RateLimit(
     5,
     timedelta(hours=1),
     "too_many_enrolments",
-    "There have been many enrolments with this address.",
+    "This address has been mailed many times.",
 )
 """How often an address is mailed a link: beyond, nobody is told, so that nothing is learned of anybody's enrolments."""
 ENROLLED_FROM_PLACE: Final = RateLimit(
@@ -31,7 +32,7 @@ ENROLLED_FROM_PLACE: Final = RateLimit(
     1000,
     timedelta(hours=1),
     "too_many_enrolments",
-    "Many enrolments have come from there. Wait a while.",
+    "Many have enrolled from there. Wait a while.",
 )
 """How often one place of the network may enrol: it keeps machines off. What tells them sooner is the firewall's."""
 
@@ -176,3 +177,13 @@ def applied(enrolment: Enrolment, before: Reseller | None, *, by: Party, at: dat
     decided = {"decided_by": None, "reason": None, "trace": None}
     applying = {"application": enrolment.application, "status": "pending", "confirmed_at": at}
     return stranger.model_copy(update={**decided, **applying, "history": (*stranger.history, step)})
+
+
+def is_still_so(news: ResellerNews, reseller: Reseller) -> bool:
+    """Whether there is still a point in telling it, now that the mail is written."""
+    told: Mapping[ResellerNews, frozenset[ResellerStatus]] = {
+        "enrolled": frozenset({"pending"}),
+        "approved": frozenset({"approved", "active"}),
+        "denied": frozenset({"denied"}),
+    }
+    return reseller.status in told[news]

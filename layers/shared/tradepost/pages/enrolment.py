@@ -1,14 +1,12 @@
-"""The form by which a company enrols as a reseller, and the words by which its link says what was entered."""
+"""The form by which a company enrols as a reseller."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tradepost.domain.display import address_lines
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.passwords import check_password
-from tradepost.domain.resellers import Application
 from tradepost.http.enrolments import NewEnrolment
 from tradepost.pages.acceptance import PASSWORD_HINT
 from tradepost.pages.forms import Field, faults_of
@@ -73,20 +71,6 @@ def enrolment_of(typed: Mapping[str, str]) -> NewEnrolment:
         if not faults or new.website:
             return new
     raise InvalidError(*faults)
-
-
-def facts_of(application: Application) -> list[tuple[str, list[str]]]:
-    """Return what a company said of itself, by what it is called, line by line."""
-    contact = application.contact
-    facts = {
-        "Company": [application.company],
-        "Address": address_lines(application.address),
-        "Tax number": [application.tax_id or ""],
-        "Name": [contact.name],
-        "E-mail address": [contact.email],
-        **{question: answer.splitlines() for question, answer in application.answers.items()},
-    }
-    return [(name, lines) for name, lines in facts.items() if any(lines)]
 
 
 def _password_faults(text: Mapping[str, str]) -> list[Fault]:
