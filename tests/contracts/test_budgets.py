@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.api_keys import open_keyed
 from tests.support.casting import CALLERS, Attempt, World, attempts
 from tests.support.functions import load_function, routes
 from tests.support.ordering import Market, open_market
@@ -194,3 +195,17 @@ def test_no_page_of_a_list_costs_more_because_the_store_is_larger(shop: Shop) ->
         with counted_calls() as calls:
             shop.owner.get("/v1/customers", **query)
         assert calls == ["BatchGetItem", "Query"], query
+
+
+def test_an_api_key_takes_one_call_more_that_counts_it_and_now_and_then_one_that_notes_its_use(shop: Shop) -> None:
+    keyed = open_keyed(open_market(shop))
+    key = keyed.client("orders:read", "orders:write")
+    with counted_calls() as calls:
+        assert key.get("/v1/orders").status == 200
+    assert calls == ["BatchGetItem", "UpdateItem", "UpdateItem", "Query"]
+    with counted_calls() as calls:
+        assert key.get("/v1/orders").status == 200
+    assert calls == ["BatchGetItem", "UpdateItem", "Query"]
+    with counted_calls() as calls:
+        assert key.post("/v1/orders", keyed.market.body()).status == 201
+    assert calls == ["BatchGetItem", "UpdateItem", "TransactWriteItems"]

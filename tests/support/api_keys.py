@@ -1,5 +1,6 @@
 """A reseller that may have API keys, and its keys: what the tests of both begin with."""
 
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from pynamodb.expressions.operand import Path
 from tests.support.client import Client
 from tests.support.functions import Reply
 from tests.support.ordering import Market
-from tests.support.world import Shop
+from tests.support.world import PASSWORD, Shop
 from tradepost.domain.clock import now
 from tradepost.domain.customers import PostalAddress, ResellerStatus
 from tradepost.domain.ids import person_key
@@ -66,8 +67,8 @@ class Keyed:
         return (by or self.market.owner).post(f"{self.path}/{key['id']}/rotate", body, headers=headers, key=once)
 
     def become(self, status: ResellerStatus) -> None:
-        """Make the reseller something else."""
-        become(self.market.shop.slug, self.reseller_id, status)
+        """Make the reseller something else, whichever function runs at this moment."""
+        Context().run(become, self.market.shop.slug, self.reseller_id, status)
 
 
 def open_keyed(market: Market) -> Keyed:
@@ -111,3 +112,14 @@ def become(store_id: str, reseller_id: str, status: ResellerStatus) -> None:
 def note(store_id: str, customer_id: str, told: dict[str, Any] | None) -> None:
     """Let a customer know what it is as a reseller."""
     Record(*customer_key(store_id, customer_id)).update([Path("aside.reseller").set(told)])
+
+
+def colleague(shop: Shop, customer_id: str, *, role: str = "buyer") -> Client:
+    """Let a customer have another employee, Uma, who joins."""
+    body = {"name": "Uma", "email": "uma@bluedoor.test", "role": role, "send_invitation": True}
+    added = shop.owner.post(f"/v1/customers/{customer_id}/employees", body)
+    assert added.status == 201, added.text
+    link = shop.owner.get(f"/v1/invitations/{added.json['invitation']['id']}").json["link"].rpartition("/i/")[2]
+    joined = shop.owner.as_(None).post(f"/v1/invitation-links/{link}/acceptance", {"password": PASSWORD})
+    assert joined.status == 201, joined.text
+    return shop.owner.as_(joined.json["token"])

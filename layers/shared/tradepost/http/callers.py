@@ -335,6 +335,9 @@ def _identify_member(caller: CallerInfo, credential: str) -> None:
             _act(caller, token, key)
             return
     if token and token.kind == "key":
+        if caller.rule.allow == ANYONE:
+            # Links are for people, whose functions cannot look up any key.
+            raise _not_for_keys()
         place = split_member_id(token.owner)
         if place and place.customer_id:
             _enter_by_key(caller, token, place.store_id, place.customer_id)
@@ -448,7 +451,7 @@ def _admit_key(caller: CallerInfo, key: ApiKey, *, suspended: bool) -> None:
     needed = caller.rule.allow
     scope = scope_for(needed)
     if scope is None and needed not in EVERY_KEY:
-        raise errors.ForbiddenError("not_for_api_keys", "This is for people alone. Log in to do it.")
+        raise _not_for_keys()
     if scope and scope not in key.scopes:
         raise errors.MissingScopeError(scope)
     if suspended and needed in _ORDERING:
@@ -534,6 +537,10 @@ def _precondition_required() -> errors.PreconditionRequiredError:
 
 def _invalid_token() -> errors.UnauthenticatedError:
     return errors.UnauthenticatedError("invalid_token", "This credential is not valid, or not any more. Log in again.")
+
+
+def _not_for_keys() -> errors.ForbiddenError:
+    return errors.ForbiddenError("not_for_api_keys", "This is for people alone. Log in to do it.")
 
 
 def _present[T](value: T | None) -> T:
