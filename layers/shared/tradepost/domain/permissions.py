@@ -64,6 +64,7 @@ class Permission(StrEnum):
     MANAGE_RULES = "rules:manage"
     BROWSE_BILLING = "billing:browse"
     MANAGE_BILLING = "billing:manage"
+    AUTHORISE_PAYMENTS = "payments:authorise"
     MANAGE_API_KEYS = "api_keys:manage"
 
 
@@ -128,6 +129,7 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.WITHDRAW_OFFERS,
             Permission.ANSWER_OFFERS,
             Permission.BROWSE_BILLING,
+            Permission.AUTHORISE_PAYMENTS,
             Permission.MANAGE_API_KEYS,
         }
     ),
