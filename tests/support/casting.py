@@ -211,6 +211,7 @@ def build_world(api: Client) -> World:
         **_orders(acme, buyer, rep.client),
         **_gatherings(rep.client, buyer),
         **_offers(buying["id"], clients),
+        **_rules(acme),
     }
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 
@@ -339,6 +340,15 @@ def _offers(customer_id: str, clients: Mapping[str, Client]) -> dict[str, str]:
     assert rep.get(f"/v1/offers/{offers['waiting_offer_id']}").json["status"] == "awaiting_approval"
     # Written so that no other number is taken for it.
     return {**offers, "offer_version": "000001", "offer_link": f"acme.{offers['offer_id']}"}
+
+
+def _rules(shop: Shop) -> dict[str, str]:
+    """Return a rule of the store's."""
+    body = {"kind": "invoicing", "scope": "store", "when": {"always": True}, "then": [{"action": "tax", "percent": 7}]}
+    made = shop.owner.post("/v1/rules", {**body, "name": "Nordlicht tax"})
+    assert made.status == 201, made.text
+    # Written so that no other number is taken for it.
+    return {"rule_id": made.json["id"], "rule_version": "000001"}
 
 
 def _gatherings(rep: Client, buyer: Client) -> dict[str, str]:
