@@ -65,6 +65,7 @@ class Permission(StrEnum):
     MANAGE_RULES = "rules:manage"
     BROWSE_BILLING = "billing:browse"
     MANAGE_BILLING = "billing:manage"
+    AUTHORISE_PAYMENTS = "payments:authorise"
     MANAGE_API_KEYS = "api_keys:manage"
 
 
@@ -130,6 +131,7 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.ANSWER_OFFERS,
             Permission.READ_RESELLER,
             Permission.BROWSE_BILLING,
+            Permission.AUTHORISE_PAYMENTS,
             Permission.MANAGE_API_KEYS,
         }
     ),

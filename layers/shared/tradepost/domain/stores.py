@@ -36,6 +36,9 @@ def _https(url: AnyHttpUrl) -> AnyHttpUrl:
     return url
 
 
+type PaymentProviderName = Literal["manual", "stripe"]
+"""Who carries payments out: a person, who notes money as it comes and goes, or Stripe."""
+type StripeAccount = Annotated[str, Field(pattern=r"^acct_[A-Za-z0-9]{1,60}$")]
 type Days = Annotated[StrictInt, Field(ge=1, le=365)]
 type HttpsUrl = Annotated[
     AnyHttpUrl,
@@ -95,6 +98,8 @@ class Store(Entity):
     override_limits: OverrideLimits = OverrideLimits()
     acting_needs_consent: bool = False
     domain: Hostname | None = None
+    payment_provider: PaymentProviderName = "manual"
+    stripe_account: StripeAccount | None = None
     owner_id: str | None = None
     opened_at: Instant
     group_tiers: Mapping[str, str] = Field(default_factory=dict)
