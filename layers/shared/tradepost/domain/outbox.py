@@ -234,9 +234,9 @@ class AddressReport(Value):
 class OutboxItem(Entity):
     """A message and what became of it. `claimed_until` is the lease of the consumer that is at it.
 
-    One that is due later is of no use `not_before` that, and is tried for as long as any other from then on.
     `attempts` failed for the present, the last one with `last_error`; before `next_try` it is of no use to try again.
-    `reported` is what SES told of the mail so far, by the person that it went to.
+    `reported` is what SES told of the mail so far, by the person that it went to. `due_at` is when it is to be carried out at
+    the earliest, where that is later than when it was announced.
     """
 
     entity: ClassVar = "outbox"
@@ -245,7 +245,7 @@ class OutboxItem(Entity):
     id: str
     message: Message
     created_at: Instant
-    not_before: Instant | None = None
+    due_at: Instant | None = None
     status: Literal["queued", "done", "failed"] = "queued"
     claimed_until: Instant | None = None
     done_at: Instant | None = None
@@ -255,18 +255,9 @@ class OutboxItem(Entity):
     next_try: Instant | None = None
     reported: Mapping[str, AddressReport] = Field(default_factory=dict)
 
-    @property
-    def due_at(self) -> datetime:
-        """When it was due for the first time."""
-        return self.not_before or self.created_at
-
-    def is_early(self, at: datetime) -> bool:
-        """Whether it is not due yet: relayed as soon as it was written, it comes again by the sweeper."""
-        return at < self.due_at
-
     def is_over(self, at: datetime) -> bool:
         """Whether it has been tried for long enough."""
-        return at >= self.due_at + PATIENCE
+        return at >= self._begins_at + PATIENCE
 
     def is_claimed(self, at: datetime) -> bool:
         """Whether a consumer is at it."""
@@ -274,7 +265,11 @@ class OutboxItem(Entity):
 
     def next_look(self, at: datetime) -> datetime:
         """When the sweeper looks at it again: the longer it has been waiting, the later."""
-        return at + min(max(at - self.due_at, LONGEST_PAUSE), LONGEST_UNSEEN)
+        return at + min(max(at - self._begins_at, LONGEST_PAUSE), LONGEST_UNSEEN)
+
+    @property
+    def _begins_at(self) -> datetime:
+        return self.due_at or self.created_at
 
 
 def pause_after(attempts: int, *, crowded: bool, chance: float) -> timedelta:

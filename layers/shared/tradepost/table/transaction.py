@@ -174,13 +174,11 @@ class Transaction:
         self.delete(CLAIM.key(store=store_id, what=what, value=value))
 
     def announce(self, message: Message, *, after: timedelta = timedelta()) -> str:
-        """Send a message when, and only when, this transaction succeeds; `after` a while if it is not due before.
+        """Send a message when, and only when, this transaction succeeds. Returns the message's id.
 
-        Returns the message's id. It is relayed at once all the same: its consumer leaves alone what comes early
-        (`OutboxItem.is_early`), and the sweeper brings it when it is due.
+        It is relayed at once all the same: what comes before it is due, its consumer leaves to the sweeper.
         """
-        not_before = self.at + after if after else None
-        item = OutboxItem(id=new_id(), message=message, created_at=self.at, not_before=not_before)
+        item = OutboxItem(id=new_id(), message=message, created_at=self.at, due_at=self.at + after if after else None)
         key = OUTBOX.key(owner=self.owner, id=item.id)
         due = OUTBOX.index1(shard=shard_of(item.id), due_at=stamp(self.at + after), id=item.id)
         self.save(Record.of(key, item, index1=due))
