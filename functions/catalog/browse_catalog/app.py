@@ -113,7 +113,7 @@ def _shown(product: Product, buyer: Customer | None, caller: Caller) -> ProductA
 def _tier_of(buyer: Customer | None, caller: Caller) -> str | None:
     if buyer is None:
         return caller.store.guest_access.price_tier_id
-    return caller.store.tier_of(buyer.group_id, buyer.price_tier_id)
+    return caller.store.tier_of(buyer)
 
 
 handler = app.handler

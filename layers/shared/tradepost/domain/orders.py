@@ -279,7 +279,7 @@ def quote(
 
     `products` are those that exist, by `number_key`. Raises `InvalidError`.
     """
-    tier_id = store.tier_of(customer.group_id, customer.price_tier_id)
+    tier_id = store.tier_of(customer)
     lines = _lines(new.lines, store, lambda number: _listed(products.get(number_key(number)), tier_id))
     billing, shipping = addresses(new, customer)
     shipping_method = _shipping_method(options, new.shipping_method_id)

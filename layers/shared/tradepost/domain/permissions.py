@@ -61,6 +61,7 @@ class Permission(StrEnum):
     SHOW_STATISTICS = "statistics:show"
     COMPARE_SALES_REPS = "statistics:compare_sales_reps"
     MANAGE_RESELLERS = "resellers:manage"
+    READ_RESELLER = "resellers:read"
     MANAGE_RULES = "rules:manage"
     BROWSE_BILLING = "billing:browse"
     MANAGE_BILLING = "billing:manage"
@@ -128,6 +129,7 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.BROWSE_OFFERS,
             Permission.WITHDRAW_OFFERS,
             Permission.ANSWER_OFFERS,
+            Permission.READ_RESELLER,
             Permission.BROWSE_BILLING,
             Permission.AUTHORISE_PAYMENTS,
             Permission.MANAGE_API_KEYS,

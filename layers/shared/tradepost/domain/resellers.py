@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import ConfigDict, Field
 
-from tradepost.domain.customers import PostalAddress, ResellerStatus
+from tradepost.domain.customers import PostalAddress, ResellerStatus, ResellerSummary
 from tradepost.domain.people import Party
 from tradepost.domain.values import Email, Entity, Instant, LongText, OptionalText, Text, Value
 
@@ -73,8 +73,9 @@ class ResellerStep(Value):
 class Reseller(Entity):
     """A company that enrolled itself with a store. Its id is the key of its contact's address: one for each address.
 
-    It becomes a customer, `customer_id`, when it is approved for the first time. `application` is the latest one that was
-    confirmed, or the first one while none is. `trace` is what the rules found when they decided last, condition by condition.
+    It becomes a customer, `customer_id`, when it is approved, and active with its first order, at `activated_at`.
+    `application` is the latest one that was confirmed, or the first one while none is. `trace` is what the rules found when
+    they decided last, condition by condition.
     """
 
     entity: ClassVar = "reseller"
@@ -90,4 +91,10 @@ class Reseller(Entity):
     trace: tuple[Mapping[str, object], ...] | None = None
     enrolled_at: Instant
     confirmed_at: Instant | None = None
+    activated_at: Instant | None = None
     history: tuple[ResellerStep, ...] = ()
+
+    @property
+    def summary(self) -> ResellerSummary:
+        """What is kept of it with its customer, so that no order needs a second read."""
+        return ResellerSummary(id=self.id, status=self.status, channel_id=self.channel_id)

@@ -147,7 +147,7 @@ class CustomerAnswer(Answer):
     company_id: str | None
     kind: CustomerKind
     active: bool
-    group_id: str
+    group_id: Annotated[str | None, Field(description="Null for a reseller that the owner has put into no group.")]
     price_tier_id: str | None
     account_manager_id: str | None
     further_sales_rep_ids: tuple[str, ...]

@@ -46,6 +46,7 @@ def _write(offer_id: str, wanted: OfferAcceptance, caller: CallerInfo, number: s
     reader.fetch(acceptance_keys(store.id, offer_id))
     before = get_offer(reader, caller.scope, caller.member, offer_id)
     customer = get_customer(reader, caller.scope, before.customer_id)
+    customer.may_order()
     tx = caller.transaction()
     order_id, by = new_id_for(customer.id), deed(tx)
     offer = accepted(before, wanted, order_id=order_id, grants=caller.grants, by=by)

@@ -159,6 +159,7 @@ def ordering(new: NewOrder, caller: CallerInfo) -> Ordering:
     if not caller.is_rep:
         refuse_overrides(new)
     customer.must_be_active()
+    customer.may_order()
     if employee.status != "active":
         raise ConflictError("employee_not_active", "This employee has not joined yet.")
     quoted = quote(
