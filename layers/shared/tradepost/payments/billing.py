@@ -8,18 +8,28 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from tradepost.domain.billed import billed_of
-from tradepost.domain.billing import OVER, BillingState, Following, Invoice, Issued, following, invoiced, taken_back
+from tradepost.domain.billing import (
+    OVER,
+    BillingEvent,
+    BillingState,
+    Following,
+    Invoice,
+    Issued,
+    following,
+    invoiced,
+    taken_back,
+)
 from tradepost.domain.clock import day_of
-from tradepost.domain.customers import Customer, ResellerSummary
+from tradepost.domain.customers import Customer
 from tradepost.domain.ids import customer_of
-from tradepost.domain.invoicing import Amount, Computed, invoice_lines
+from tradepost.domain.invoicing import Amount, invoice_lines
 from tradepost.domain.orders import Order, Total
 from tradepost.domain.outbox import InvoiceMail, OrderRun, OutboxItem
 from tradepost.domain.payments import CapturePlan, Payment, amended, cancelled, opened, planned, shipped
 from tradepost.domain.resellers import Reseller
 from tradepost.domain.rule_actions import CaptureAfter, CaptureNow, CaptureOnShipment, Defer
 from tradepost.domain.rule_evaluation import all_matches, first_match, in_order
-from tradepost.domain.rule_fields import Facts, order_facts, order_weight
+from tradepost.domain.rule_fields import Facts
 from tradepost.domain.rules import Rule, RuleKind
 from tradepost.domain.stores import Store
 from tradepost.payments.keeping import keep
@@ -33,10 +43,11 @@ from tradepost.table.invoices import (
     save_invoice,
     take_number,
 )
-from tradepost.table.orders import count_placed_before, order_key
+from tradepost.table.order_facts import Known, Ordered, what_is_known
+from tradepost.table.orders import order_key
 from tradepost.table.outbox import concluding
 from tradepost.table.payments import payment_key
-from tradepost.table.products import find_products, numbers_of, product_keys
+from tradepost.table.products import numbers_of, product_keys
 from tradepost.table.reading import Reader
 from tradepost.table.resellers import reseller_key
 from tradepost.table.rules import find_rules, rule_set_keys
@@ -45,7 +56,6 @@ from tradepost.table.stores import store_key
 from tradepost.table.transaction import Transaction
 
 KINDS: Final[tuple[RuleKind, ...]] = ("payment_capture", "invoicing")
-_COUNTED: Final = "reseller.order_count"
 
 
 def settle(message: OrderRun, item: OutboxItem, key: Key, *, at: datetime) -> None:
@@ -67,7 +77,6 @@ class _Case(NamedTuple):
 
     order: Order
     customer: Customer
-    summary: ResellerSummary
     reseller: Reseller
     store: Store
     state: BillingState | None
@@ -105,7 +114,7 @@ def _read(reader: Reader, message: OrderRun) -> _Case | None:
     if reseller is None:
         return None
     invoice = reader.get(open_invoice[0], Invoice) if open_invoice else None
-    return _Case(order, customer, summary, reseller, store, state, reader.find(keys["payment"], Payment), invoice)
+    return _Case(order, customer, reseller, store, state, reader.find(keys["payment"], Payment), invoice)
 
 
 class _Settlement:
@@ -113,9 +122,8 @@ class _Settlement:
 
     def __init__(self, reader: Reader, case: _Case, tx: Transaction) -> None:
         self.reader, self.case, self.tx = reader, case, tx
-        self.rules = {kind: self._rules_of(kind) for kind in KINDS}
-        products = find_products(reader, case.store.id, numbers_of(case.order.lines))
-        self.weights = {number: product.weight_grams for number, product in products.items()}
+        store, channel_id, reseller_id = case.store, case.reseller.channel_id, case.reseller.id
+        self.sets = {kind: find_rules(reader, store.id, kind, channel_id, reseller_id) for kind in KINDS}
 
     def write(self) -> None:
         """Write what follows for the bills, the credit balance and the payment, and what has been billed with that."""
@@ -123,9 +131,9 @@ class _Settlement:
         step = following(order, self.case.state)
         back = self._take_back(step)
         balance = find_balance(self.reader, order.store_id, self.case.reseller.id) + (back.amount if back else 0)
-        facts = self._facts() if step.bills else None
-        plan = self._plan(facts) if facts and self.case.payment is None else None
-        bill, used = self._bill(step, facts, balance, plan) if facts else (None, None)
+        known = self._known() if step.bills else None
+        plan = self._plan(known.facts) if known and self.case.payment is None else None
+        bill, used = self._bill(step.bills, known, balance, plan) if step.bills and known else (None, None)
         self._change_credit(change for change in (back, used) if change)
         payment = self._payment(bill, plan)
         if payment is not None and payment != self.case.payment:
@@ -157,19 +165,16 @@ class _Settlement:
         self._issue(note)
         return CreditChange(invoice.credit_used.amount, f"Given back by {note.number}", note.id)
 
-    def _bill(
-        self, step: Following, facts: Facts, balance: int, plan: CapturePlan | None
-    ) -> tuple[Invoice | None, CreditChange | None]:
-        """Issue an invoice, if there is to be one; returns it with the credit that it uses."""
+    def _bill(self, event: BillingEvent, known: Known, balance: int, plan: CapturePlan | None) -> tuple[Invoice, CreditChange]:
+        """Issue an invoice; returns it with the credit that it uses."""
         order, store, payment = self.case.order, self.case.store, self.case.payment
-        if step.bills is None:
-            return None, None
-        computed = self._computed(facts, balance)
+        matches = all_matches(self._rules("invoicing"), known.facts)
+        computed = invoice_lines(order, matches, credit_balance=balance, weight=known.weight)
         due_at = plan.due_at if plan else payment.capture.due_at if payment else None
         due_on = day_of(due_at, store.time_zone) if due_at else None
         issued = Issued(take_number(self.tx, self.reader, order.store_id, "invoice"), self.tx.at)
         reseller_id = self.case.reseller.id
-        invoice = invoiced(order, computed, step.bills, issued, store=store, reseller_id=reseller_id, due_on=due_on)
+        invoice = invoiced(order, computed, event, issued, store=store, reseller_id=reseller_id, due_on=due_on)
         self._issue(invoice)
         return invoice, CreditChange(-invoice.credit_used.amount, f"Used by {invoice.number}", invoice.id)
 
@@ -179,11 +184,6 @@ class _Settlement:
         done = "invoice:issued" if invoice.kind == "invoice" else "invoice:credited"
         self.tx.audit(done, invoice.id, number=invoice.number, order_id=invoice.order_id, total=invoice.total.amount)
 
-    def _computed(self, facts: Facts, balance: int) -> Computed:
-        order = self.case.order
-        matches = all_matches(self.rules["invoicing"], facts)
-        return invoice_lines(order, matches, credit_balance=balance, weight=order_weight(order, self.weights))
-
     def _change_credit(self, changes: Iterable[CreditChange]) -> None:
         order = self.case.order
         account = Account(order.store_id, self.case.reseller.id, order.total.currency)
@@ -192,7 +192,7 @@ class _Settlement:
     def _plan(self, facts: Facts) -> CapturePlan:
         """Decide when the money is taken: as the first rule says that matches, and else by the payment method's kind."""
         order = self.case.order
-        match = first_match(self.rules["payment_capture"], facts)
+        match = first_match(self._rules("payment_capture"), facts)
         if match is None:
             return planned("capture_now" if order.payment_kind == "instant" else "defer", at=order.placed_at)
         rule, action = match.rule, match.rule.then[0]
@@ -221,26 +221,14 @@ class _Settlement:
             payment = cancelled(payment, at=at)
         return payment
 
-    def _facts(self) -> Facts:
-        order, store = self.case.order, self.case.store
-        return order_facts(
-            order,
-            self.case.customer,
-            self.case.reseller,
-            weights=self.weights,
-            placed_before=count_placed_before(order) if self._counts_orders else 0,
-            at=self.tx.at,
-            time_zone=store.time_zone,
-        )
+    def _known(self) -> Known:
+        """Return what the rules are asked about the order."""
+        ordered = Ordered(self.case.order, self.case.customer, self.case.reseller)
+        sets = [each for sets in self.sets.values() for each in sets]
+        return what_is_known(self.reader, self.case.store, [ordered], sets)[ordered.order.id]
 
-    @property
-    def _counts_orders(self) -> bool:
-        """Whether any rule asks for what takes a call of its own to find out."""
-        return any(_COUNTED in repr(rule.when) for rules in self.rules.values() for rule in rules)
-
-    def _rules_of(self, kind: RuleKind) -> list[Rule]:
-        store_id, summary = self.case.store.id, self.case.summary
-        return in_order(find_rules(self.reader, store_id, kind, summary.channel_id, summary.id), at=self.tx.at)
+    def _rules(self, kind: RuleKind) -> list[Rule]:
+        return in_order(self.sets[kind], at=self.tx.at)
 
 
 def _owed(total: Amount) -> Total:

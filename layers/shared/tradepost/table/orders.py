@@ -66,13 +66,6 @@ def save_order(tx: Transaction, order: Order, customer: Customer, *, before: Ord
     return order.model_copy(update={"version": order.version + 1})
 
 
-def count_placed_before(order: Order) -> int:
-    """Return how many orders its customer had placed earlier, whatever became of them. One Query, which brings no orders."""
-    names = {"store": order.store_id, "customer": order.customer_id, "placed_at": stamp(order.placed_at), "order": order.id}
-    listed = ORDER.index2(**names)
-    return Record.gsi2.count(listed.pk, Record.gsi2sk < listed.sk)
-
-
 class Wanted(NamedTuple):
     """Which orders a list shows: those placed from `begin` until before `end`."""
 
