@@ -14,9 +14,12 @@ import yaml
 from pynamodb.expressions.operand import Path
 
 from tests.support import customer_imports as imports
+from tests.support.api_keys import reseller_of
 from tests.support.client import Client
+from tests.support.enrolling import enrol
 from tests.support.functions import ROOT, Reply
 from tests.support.reps import allocate, hire
+from tests.support.resellers import enrolled
 from tests.support.table import in_memory, records
 from tests.support.world import ADDRESS, Shop, open_shop
 from tradepost.aws.links import reset_token
@@ -212,8 +215,35 @@ def build_world(api: Client) -> World:
         **_gatherings(rep.client, buyer),
         **_offers(buying["id"], clients),
         **_rules(acme),
+        **_api_keys(acme, buying["id"]),
+        **_enrolment(api),
+        **_resellers(acme),
     }
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
+
+
+def _api_keys(shop: Shop, customer_id: str) -> dict[str, str]:
+    """Return the buyer's customer as a reseller that has an API key."""
+    reseller_id = reseller_of(shop, customer_id)
+    made = shop.owner.post(f"/v1/resellers/{reseller_id}/api-keys", {"name": "Shop", "scopes": []})
+    assert made.status == 201, made.text
+    return {"keyed_reseller_id": reseller_id, "key_id": made.json["id"], "api_key": made.json["key"]}
+def _resellers(shop: Shop) -> dict[str, str]:
+    """Return a reseller that awaits a decision, one that is approved, one that is suspended, and the channel of these two."""
+    channel = shop.owner.post("/v1/reseller-channels", {"name": "Used"}).json["id"]
+    waiting, approved, suspended = (
+        enrolled(shop.slug, f"rob@{name}.test", company=company)
+        for name, company in (("amberarch", "Amber Arch"), ("brownbarn", "Brown Barn"), ("cleancove", "Clean Cove"))
+    )
+    for path, body in (
+        (f"{approved}/approve", {"channel_id": channel}),
+        (f"{suspended}/approve", {"channel_id": channel}),
+        (f"{suspended}/suspend", None),
+    ):
+        reply = shop.owner.post(f"/v1/resellers/{path}", body)
+        assert reply.status == 200, reply.text
+    ids = {"reseller_id": waiting, "approved_reseller_id": approved, "suspended_reseller_id": suspended}
+    return {**ids, "used_channel_id": channel}
 
 
 def _acting(rep: Client, customer_id: str, employee_id: str) -> Client:
@@ -349,6 +379,10 @@ def _rules(shop: Shop) -> dict[str, str]:
     assert made.status == 201, made.text
     # Written so that no other number is taken for it.
     return {"rule_id": made.json["id"], "rule_version": "000001"}
+def _enrolment(api: Client) -> dict[str, str]:
+    """Return a store that companies enrol with, and the link by which one that did confirms it."""
+    shop = open_shop(api, "harbour-of-resellers", name="Skerry Supplies")
+    return {"enrolling_store": shop.slug, "enrolment_link": enrol(shop, "Luv Lamps", "lea@luvlamps.test")}
 
 
 def _gatherings(rep: Client, buyer: Client) -> dict[str, str]:

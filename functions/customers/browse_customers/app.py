@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pynamodb.expressions.condition import Condition
 
-from tradepost.domain.customers import Customer, CustomerKind, Delivery
+from tradepost.domain.customers import Customer, CustomerKind, Delivery, ResellerStatus
 from tradepost.domain.permissions import Permission
 from tradepost.http.answers import CustomerAnswer, customer_answer
 from tradepost.http.app import Ask, Caller, Cursor, Limit, Page, make_app
@@ -18,6 +18,7 @@ from tradepost.table.customers import (
     find_customers,
     get_customer,
     has_email,
+    is_reseller,
     list_allocated,
     list_customers,
     stands_as,
@@ -44,6 +45,7 @@ class Wanted(NamedTuple):
     with_email: bool | None
     invitation: Invited | None
     delivery: Delivery | None
+    reseller_status: ResellerStatus | None
 
     @property
     def where(self) -> Condition | None:
@@ -55,6 +57,7 @@ class Wanted(NamedTuple):
                 field_is("kind", self.kind) if self.kind else None,
                 without_sales_reps() if self.sales_rep_id == NOBODY else None,
                 has_email(wanted=self.with_email) if self.with_email is not None else None,
+                is_reseller(self.reseller_status) if self.reseller_status else None,
                 *(stands_as(label) for label in self.labels),
             ]
         )
@@ -73,6 +76,7 @@ class Wanted(NamedTuple):
             and self.kind in {None, customer.kind}
             and self._takes_reps_of(customer)
             and self.with_email in {None, customer.email is not None}
+            and self.reseller_status in {None, customer.reseller and customer.reseller.status}
             and standing.issuperset(self.labels)
         )
 
@@ -97,11 +101,15 @@ def list_customers_of_store(  # noqa: PLR0913, PLR0917  # one argument for each 
     with_email: Annotated[bool | None, Query(alias="has_email", description="With an e-mail address, or without.")] = None,
     invitation: Annotated[Invited | None, Query(description="Of those that can be or are invited.")] = None,
     delivery: Annotated[Delivery | None, Query(description="How far the mail of the latest invitation got.")] = None,
+    reseller_status: Annotated[ResellerStatus | None, Query(description="Resellers of this status.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[CustomerAnswer]:
     """List customers by name, or search them. A filtered page may hold fewer than `limit` and still have a next one."""
-    scope, wanted = caller.scope, Wanted(status, group_id, kind, sales_rep_id, with_email, invitation, delivery)
+    scope, wanted = (
+        caller.scope,
+        Wanted(status, group_id, kind, sales_rep_id, with_email, invitation, delivery, reseller_status),
+    )
     bound = ("customers", *(None if each is None else str(each) for each in (*astuple(scope), q, *wanted)))
     after = read_cursor(cursor, *bound)
     text, rep = (q or "").strip() or None, scope.sales_rep_id or (sales_rep_id if sales_rep_id != NOBODY else None)

@@ -60,7 +60,9 @@ def _updated(customer_id: str, change: CustomerChange, caller: Caller) -> Custom
     others = sent - _fields_of(caller)
     if others:
         raise ForbiddenError("field_not_yours", f"This is not yours to change: {', '.join(sorted(others))}.")
-    nulls = [Fault(f"/{name}", "must not be null") for name in sorted(sent & NEVER_NULL) if getattr(change, name) is None]
+    # A reseller need not be in any group.
+    never_null = NEVER_NULL - {"group_id"} if before.reseller else NEVER_NULL
+    nulls = [Fault(f"/{name}", "must not be null") for name in sorted(sent & never_null) if getattr(change, name) is None]
     if nulls:
         raise InvalidError(*nulls)
     fields = {name: getattr(change, name) for name in sent - {"addresses"}}

@@ -86,6 +86,7 @@ _PROBLEMS: Final[Mapping[str, Problem]] = {
     "billing_address_required": Problem("Your company's address is missing", "Please tell the store, and order then."),
     "extension_requested_already": Problem("More time has been asked for already", "The store will tell you."),
     "invalid_transition": Problem("That is not possible any more", "Please look at what the offer says now."),
+    "reseller_suspended": Problem("You cannot order at present", "Nothing was ordered. Please ask the store about it."),
     "form_unknown": Problem("This page had been open for too long", "Nothing was done. Please try once more."),
 }
 _BUSY: Final = Problem(

@@ -53,7 +53,7 @@ def list_reseller_channels(caller: Caller, limit: Limit = 50, cursor: Cursor = N
 def create_reseller_channel(new: NewResellerChannel, caller: Caller) -> ResellerChannelAnswer:
     """Create a reseller channel."""
     tx = caller.transaction()
-    channel = save_channel(tx, caller.store.id, ResellerChannel(id=new_id(), created_at=caller.at, **dict(new)))
+    channel = save_channel(tx, caller.store, ResellerChannel(id=new_id(), created_at=caller.at, **dict(new)))
     tx.audit("reseller_channel:created", channel.id, name=channel.name)
     return tx.commit_answering(ResellerChannelAnswer.of(channel))
 
@@ -69,7 +69,7 @@ def update_reseller_channel(reseller_channel_id: str, change: ResellerChannelCha
     """Rename or describe a reseller channel, or give it another price tier, or none."""
     before = decided_on(ResellerChannel, reseller_channel_id, caller)
     tx = caller.transaction()
-    channel = save_channel(tx, caller.store.id, before.model_copy(update=change.given), before=before)
+    channel = save_channel(tx, caller.store, before.model_copy(update=change.given), before=before)
     tx.audit("reseller_channel:updated", channel.id, fields=sorted(change.given))
     return tx.commit_answering(ResellerChannelAnswer.of(channel))
 
@@ -79,7 +79,7 @@ def delete_reseller_channel(reseller_channel_id: str, caller: Caller) -> None:
     """Delete a reseller channel that no reseller is in and that is not the store's default."""
     channel = decided_on(ResellerChannel, reseller_channel_id, caller)
     tx = caller.transaction()
-    remove_channel(tx, caller.store.id, channel)
+    remove_channel(tx, caller.store, channel)
     tx.audit("reseller_channel:deleted", channel.id, name=channel.name)
     tx.commit()
 

@@ -67,6 +67,9 @@ class InvitationSummary(Value):
 
 type ResellerStatus = Literal["unconfirmed", "pending", "approved", "denied", "active", "suspended"]
 
+ORDERING: Final[frozenset[ResellerStatus]] = frozenset({"approved", "active"})
+"""What a reseller is while it may order."""
+
 
 class ResellerSummary(Value):
     """What a customer that enrolled itself is as a reseller. It is a customer once it was approved."""
@@ -81,7 +84,7 @@ class Customer(Entity):
 
     `administrators` holds the persons who look after its employees at present, `suppressed` says that mail to its address
     came back for good or was complained of, `order_changes` counts what moved the figures of its orders,
-    and `allows_acting` is its consent to sales reps who act for its employees.
+    and `allows_acting` is its consent to sales reps who act for its employees. Only resellers may be in no group.
     """
 
     entity: ClassVar = "customer"
@@ -96,7 +99,7 @@ class Customer(Entity):
     company_id: str | None = None
     kind: CustomerKind = "b2b"
     active: bool = True
-    group_id: str
+    group_id: str | None
     price_tier_id: str | None = None
     account_manager_id: str | None = None
     further_sales_rep_ids: tuple[str, ...] = ()
@@ -132,6 +135,19 @@ class Customer(Entity):
         if self.invitation is None or self.invitation.state == "revoked":
             return frozenset({"not_invited"} if self.email else ())
         return self.invitation.standing
+
+    @property
+    def channel_id(self) -> str | None:
+        """The channel that it is in as a reseller."""
+        return self.reseller.channel_id if self.reseller else None
+
+    def may_order(self) -> None:
+        """Refuse orders of a reseller that is not approved at present, whoever places them. Raises `ConflictError`."""
+        status = self.reseller.status if self.reseller else None
+        if status == "suspended":
+            raise ConflictError("reseller_suspended", "The store has suspended this reseller: it cannot order at present.")
+        if status not in {None, *ORDERING}:
+            raise ConflictError("reseller_not_approved", "The store has not approved this reseller: it cannot order yet.")
 
     def must_be_active(self) -> None:
         """Refuse what is only for customers that are active. Raises `ConflictError`."""

@@ -171,7 +171,7 @@ class Terms(NamedTuple):
     @property
     def price_tier_id(self) -> str | None:
         """The tier whose prices are listed for the customer."""
-        return self.store.tier_of(self.customer.group_id, self.customer.price_tier_id)
+        return self.store.tier_of(self.customer)
 
 
 def composed(fields: ContentFields, before: OfferContent | None, terms: Terms) -> OfferContent:

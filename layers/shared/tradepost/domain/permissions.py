@@ -61,9 +61,12 @@ class Permission(StrEnum):
     SHOW_STATISTICS = "statistics:show"
     COMPARE_SALES_REPS = "statistics:compare_sales_reps"
     MANAGE_RESELLERS = "resellers:manage"
+    READ_RESELLER = "resellers:read"
     MANAGE_RULES = "rules:manage"
     BROWSE_BILLING = "billing:browse"
+    BROWSE_PAYMENTS = "payments:browse"
     MANAGE_BILLING = "billing:manage"
+    AUTHORISE_PAYMENTS = "payments:authorise"
     MANAGE_API_KEYS = "api_keys:manage"
 
 
@@ -127,7 +130,10 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.BROWSE_OFFERS,
             Permission.WITHDRAW_OFFERS,
             Permission.ANSWER_OFFERS,
+            Permission.READ_RESELLER,
             Permission.BROWSE_BILLING,
+            Permission.BROWSE_PAYMENTS,
+            Permission.AUTHORISE_PAYMENTS,
             Permission.MANAGE_API_KEYS,
         }
     ),

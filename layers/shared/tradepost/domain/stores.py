@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, AnyHttpUrl, Field, PlainSerializer, StrictBool, StrictInt, WithJsonSchema
 
 from tradepost.domain.colours import DEFAULT_COLOUR
+from tradepost.domain.customers import Customer
 from tradepost.domain.errors import Fault, InvalidError, UnavailableError
 from tradepost.domain.values import (
     CurrencyCode,
@@ -24,6 +25,7 @@ from tradepost.domain.values import (
 )
 
 MAX_GROUPS: Final = 100
+MAX_CHANNELS: Final = 100
 MAX_METHODS: Final = 20
 DEFAULT_LANDING: Final = "dashboard"
 
@@ -34,7 +36,12 @@ def _https(url: AnyHttpUrl) -> AnyHttpUrl:
     return url
 
 
+type PaymentProviderName = Literal["manual", "stripe"]
+"""Who carries payments out: a person, who notes money as it comes and goes, or Stripe."""
+type StripeAccount = Annotated[str, Field(pattern=r"^acct_[A-Za-z0-9]{1,60}$")]
 type Days = Annotated[StrictInt, Field(ge=1, le=365)]
+type BillingCc = Annotated[tuple[Email, ...], Field(max_length=5)]
+"""Who gets a copy of every bill that the store mails."""
 type HttpsUrl = Annotated[
     AnyHttpUrl,
     AfterValidator(_https),
@@ -75,7 +82,7 @@ class Store(Entity):
     """A seller's portal. Its slug is its id: it begins every id that must lead to the store by itself."""
 
     entity: ClassVar = "store"
-    aside: ClassVar = frozenset({"group_tiers"})
+    aside: ClassVar = frozenset({"group_tiers", "channel_tiers"})
 
     slug: Slug
     name: Text
@@ -90,12 +97,16 @@ class Store(Entity):
     default_landing: Text = DEFAULT_LANDING
     invitation_days: Days = 14
     offer_days: Days = 30
+    billing_cc: BillingCc = ()
     override_limits: OverrideLimits = OverrideLimits()
     acting_needs_consent: bool = False
     domain: Hostname | None = None
+    payment_provider: PaymentProviderName = "manual"
+    stripe_account: StripeAccount | None = None
     owner_id: str | None = None
     opened_at: Instant
     group_tiers: Mapping[str, str] = Field(default_factory=dict)
+    channel_tiers: Mapping[str, str] = Field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -117,9 +128,10 @@ class Store(Entity):
         if not self.active:
             raise UnavailableError("store_inactive", f"{self.display_name} is closed at the moment.")
 
-    def tier_of(self, group_id: str | None, own_tier_id: str | None) -> str | None:
-        """Return the price tier that applies: the customer's own one before its group's."""
-        return own_tier_id or (self.group_tiers.get(group_id) if group_id else None)
+    def tier_of(self, customer: Customer) -> str | None:
+        """Return the price tier that applies: the customer's own, its channel's if it is a reseller, or its group's."""
+        of_channel = self.channel_tiers.get(customer.channel_id or "")
+        return customer.price_tier_id or of_channel or self.group_tiers.get(customer.group_id or "")
 
     def must_trade_in(self, currency: str, pointer: str) -> None:
         """Refuse money of another currency than the store's."""

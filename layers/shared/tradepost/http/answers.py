@@ -19,7 +19,7 @@ from tradepost.domain.customers import (
 from tradepost.domain.invitations import Edit, Invitation, InvitationKind
 from tradepost.domain.people import Access, Member, Party, RepStatus
 from tradepost.domain.permissions import Role
-from tradepost.domain.stores import Branding, GuestAccess, OverrideLimits, Store
+from tradepost.domain.stores import BillingCc, Branding, GuestAccess, OverrideLimits, Store
 from tradepost.domain.values import Instant, Price
 from tradepost.http.app import Answer
 from tradepost.table.transaction import KEPT
@@ -58,6 +58,7 @@ class StoreSettings(Answer):
     default_landing: str
     invitation_days: int
     offer_days: int
+    billing_cc: BillingCc
     override_limits: OverrideLimits
     acting_needs_consent: bool
     domain: str | None
@@ -146,7 +147,7 @@ class CustomerAnswer(Answer):
     company_id: str | None
     kind: CustomerKind
     active: bool
-    group_id: str
+    group_id: Annotated[str | None, Field(description="Null for a reseller that the owner has put into no group.")]
     price_tier_id: str | None
     account_manager_id: str | None
     further_sales_rep_ids: tuple[str, ...]

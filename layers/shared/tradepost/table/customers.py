@@ -6,7 +6,7 @@ from typing import Any
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
 
-from tradepost.domain.customers import Customer, InvitationSummary
+from tradepost.domain.customers import Customer, InvitationSummary, ResellerStatus
 from tradepost.domain.errors import ConflictError, NotFoundError
 from tradepost.domain.ids import person_key
 from tradepost.domain.scoping import Scope
@@ -166,6 +166,12 @@ def without_sales_reps() -> Condition:
     managed: Condition = Path("data.account_manager_id").is_type("S") | (size(Path("data.further_sales_rep_ids")) > 0)
     unmanaged: Condition = ~managed
     return unmanaged
+
+
+def is_reseller(status: ResellerStatus) -> Condition:
+    """Return the filter that picks resellers of a status."""
+    condition: Condition = Path("aside.reseller.status") == status
+    return condition
 
 
 def field_is(name: str, value: Any) -> Condition:

@@ -277,7 +277,9 @@ def _shown_to(customer: Customer) -> Condition:
     """Return the filter that picks what `Event.is_shown_to` a customer."""
     groups, customers = Path("data.group_ids"), Path("data.customer_ids")
     everybody = (size(groups) == 0) & (size(customers) == 0)
-    invited: Condition = everybody | groups.contains(customer.group_id) | customers.contains(customer.id)
+    invited: Condition = everybody | customers.contains(customer.id)
+    if customer.group_id is not None:
+        invited |= groups.contains(customer.group_id)
     shown: Condition = Path("data.status").is_in(*sorted(ANNOUNCED)) & invited
     return shown
 

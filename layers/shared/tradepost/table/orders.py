@@ -15,6 +15,7 @@ from tradepost.table.customers import customer_key, find_customer, find_customer
 from tradepost.table.listing import SIFTED, Position, Rows, all_of, carried, index_words, list_index, search, sifted, words_of
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
+from tradepost.table.resellers import note_order
 from tradepost.table.shapes import ORDER, Key
 from tradepost.table.statistics import count_order
 from tradepost.table.transaction import Transaction
@@ -44,12 +45,16 @@ def get_order(reader: Reader, scope: Scope, order_id: str) -> Order:
 
 
 def add_order(tx: Transaction, order: Order, customer: Customer, *, time_zone: str, taken: ConflictError) -> Order:
-    """Write a new order and count it; returns it with its version. `taken` says that another order has its number."""
+    """Write a new order and count it; returns it with its version. `taken` says that another order has its number.
+
+    Raises `ConflictError` on commit if the customer is a reseller that may not order any more; its first order makes it active.
+    """
     record = _record(order)
     tx.save(record)
     tx.claim(order.store_id, "order-number", order.number, order.id, otherwise=taken)
     index_words(tx, order.store_id, COLLECTION, order.id, before=(), after=_words(order))
     count_order(tx, customer, before=None, after=order, time_zone=time_zone)
+    note_order(tx, customer, source=order.source, order_id=order.id)
     return order.model_copy(update={"version": 1})
 
 

@@ -7,6 +7,7 @@ from pynamodb.expressions.operand import Path
 
 from tradepost.domain.errors import ConflictError, DomainError, Fault, InvalidError, StaleError
 from tradepost.domain.stores import (
+    MAX_CHANNELS,
     MAX_GROUPS,
     CheckoutOptions,
     CustomerGroup,
@@ -144,18 +145,57 @@ def remove_group(tx: Transaction, store_id: str, group: CustomerGroup) -> None:
 
 
 def save_channel(
-    tx: Transaction, store_id: str, channel: ResellerChannel, *, before: ResellerChannel | None = None
+    tx: Transaction, store: Store, channel: ResellerChannel, *, before: ResellerChannel | None = None
 ) -> ResellerChannel:
     """Write a reseller channel with what it points at; returns it with its new version."""
     old_tier = before.price_tier_id if before else None
-    point_at(tx, store_id, PriceTier, before=old_tier, after=channel.price_tier_id, field="/price_tier_id")
-    return save_entry(tx, store_id, channel, before=before)
+    point_at(tx, store.id, PriceTier, before=old_tier, after=channel.price_tier_id, field="/price_tier_id")
+    if channel.price_tier_id != old_tier:
+        _set_channel_tier(tx, store, channel.id, channel.price_tier_id)
+    return save_entry(tx, store.id, channel, before=before)
 
 
-def remove_channel(tx: Transaction, store_id: str, channel: ResellerChannel) -> None:
+def remove_channel(tx: Transaction, store: Store, channel: ResellerChannel) -> None:
     """Delete a reseller channel that nothing points at, and let go of its price tier."""
-    remove_entry(tx, store_id, channel)
-    point_at(tx, store_id, PriceTier, before=channel.price_tier_id, after=None, field="/price_tier_id")
+    remove_entry(tx, store.id, channel)
+    point_at(tx, store.id, PriceTier, before=channel.price_tier_id, after=None, field="/price_tier_id")
+    if channel.price_tier_id is not None:
+        _set_channel_tier(tx, store, channel.id, None)
+
+
+def find_channel(reader: Reader, store_id: str, channel_id: str) -> ResellerChannel | None:
+    """Return a reseller channel of a store, or None."""
+    return reader.find(list_key(ResellerChannel, store_id, channel_id), ResellerChannel)
+
+
+def some_channels(store_id: str) -> list[str]:
+    """Return the ids of the store's channels, two at most: whether there is one, or more than one. One Query."""
+    return [row.load(ResellerChannel).id for row in list_entries(ResellerChannel, store_id, limit=2, after=None).records]
+
+
+def _set_channel_tier(tx: Transaction, store: Store, channel_id: str, tier_id: str | None) -> None:
+    """Keep the store's map from channels to price tiers in step, as that of groups is.
+
+    A store that was opened before there were resellers gets the map with the first tier.
+    """
+    channels = Path(["aside", "channel_tiers"])
+    path = Path(["aside", "channel_tiers", channel_id])
+    if "channel_tiers" not in store.model_fields_set:
+        if tier_id is not None:
+            at_once = ConflictError("conflict", "Another channel was given a tier at the same moment. Send it again.")
+            tx.update(
+                store_key(store.id),
+                [channels.set({channel_id: tier_id})],
+                condition=channels.does_not_exist(),
+                otherwise=at_once,
+            )
+        return
+    if tier_id is None:
+        tx.update(store_key(store.id), [path.remove()])
+        return
+    too_many = ConflictError("too_many_channels", f"A store has {MAX_CHANNELS} reseller channels with a price tier at most.")
+    room = path.exists() | (size(channels) < MAX_CHANNELS)
+    tx.update(store_key(store.id), [path.set(tier_id)], condition=room, otherwise=too_many)
 
 
 def set_group_tier(tx: Transaction, store_id: str, group_id: str, tier_id: str | None) -> None:
