@@ -228,7 +228,7 @@ def test_a_long_text_is_cut_in_a_trace() -> None:
 
 def test_an_orders_facts_are_those_of_the_catalogue() -> None:
     order = order_of(("A-1", 2, 1000), ("b-2", 3, 500))
-    reseller, customer = reseller_of(status="active", channel_id="ch1"), customer_of(group_id="g1")
+    reseller, customer = reseller_of(status="active", channel_id="ch1"), customer_of(group_id="g1", tags=("VIP",))
     facts = order_facts(
         order, customer, reseller, weights={"A-1": 250, "B-2": None}, placed_before=4, at=AT, time_zone="Europe/Berlin"
     )
@@ -250,6 +250,7 @@ def test_an_orders_facts_are_those_of_the_catalogue() -> None:
         "reseller.tax_id": None,
         "reseller.email_domain": "bluedoor.test",
         "customer.price_tier_id": "t1",
+        "customer.tags": ["VIP"],
     }
     assert {name: facts.shown(name) for name in expected} == expected
 

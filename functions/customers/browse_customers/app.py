@@ -130,7 +130,8 @@ def list_customers_of_store(  # noqa: PLR0913, PLR0917  # one argument for each 
 @app.get("/v1/customers/<customer_id>", allow=Permission.READ_CUSTOMER, reads=_named)
 def show_customer(customer_id: str, caller: Caller) -> CustomerAnswer:
     """Show one customer; to a buyer, its own."""
-    return customer_answer(get_customer(caller.reader, caller.scope, customer_id), at=caller.at)
+    customer = get_customer(caller.reader, caller.scope, customer_id)
+    return customer_answer(customer, at=caller.at, to_itself=caller.customer_id is not None)
 
 
 handler = app.handler

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StrictBool
 
-from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, NewAddress, listed
+from tradepost.domain.customers import MAX_ADDRESSES, Customer, CustomerKind, NewAddress, Tags, listed
 from tradepost.domain.errors import ConflictError, Fault, ForbiddenError, InvalidError
 from tradepost.domain.ids import new_id, person_key
 from tradepost.domain.invitations import Invitation, readdress
@@ -23,14 +23,15 @@ app = make_app()
 BUYERS_FIELDS: Final = frozenset({"name", "contact_name", "addresses"})
 ADMINISTRATORS_FIELDS: Final = BUYERS_FIELDS | {"allows_acting"}
 SALES_REPS_FIELDS: Final = BUYERS_FIELDS | {"email", "group_id"}
-OWNERS_FIELDS: Final = SALES_REPS_FIELDS | {"price_tier_id", "kind", "active"}
-NEVER_NULL: Final = frozenset({"name", "group_id", "addresses", "kind", "active", "allows_acting"})
+OWNERS_FIELDS: Final = SALES_REPS_FIELDS | {"price_tier_id", "kind", "active", "tags"}
+NEVER_NULL: Final = frozenset({"name", "group_id", "addresses", "kind", "active", "allows_acting", "tags"})
 
 
 class CustomerChange(Value):
     """What to change; a field that is not sent stays. `addresses` replaces the list; those sent with an id keep it.
 
     `allows_acting` is the customer's consent to being acted for, which its own administrators give.
+    `tags` are the owner's own words for it, which rules can ask about; the customer itself never sees them.
     """
 
     name: Text | None = None
@@ -42,6 +43,7 @@ class CustomerChange(Value):
     kind: CustomerKind | None = None
     active: StrictBool | None = None
     allows_acting: StrictBool | None = None
+    tags: Tags | None = None
 
 
 def _named(ask: Ask) -> list[Key]:
@@ -75,7 +77,7 @@ def _updated(customer_id: str, change: CustomerChange, caller: Caller) -> Custom
     customer = _follow_address(tx, before, before.model_copy(update=fields), caller)
     customer = save_customer(tx, customer, before=before)
     tx.audit("customer:updated", customer.id, fields=sorted(sent))
-    return tx.commit_answering(customer_answer(customer, at=caller.at))
+    return tx.commit_answering(customer_answer(customer, at=caller.at, to_itself=caller.customer_id is not None))
 
 
 def _fields_of(caller: Caller) -> frozenset[str]:

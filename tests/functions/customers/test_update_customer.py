@@ -172,7 +172,7 @@ def test_the_address_of_one_who_accepted_is_not_removed_before_access_is_revoked
     assert shop.owner.patch(path, {"email": None}, etag=shop.owner.get(path).json["etag"]).json["email"] is None
 
 
-OWNERS = {"kind": "b2c", "active": False, "price_tier_id": None, "allows_acting": True}
+OWNERS = {"kind": "b2c", "active": False, "price_tier_id": None, "allows_acting": True, "tags": ["VIP"]}
 
 
 def test_a_sales_rep_changes_what_is_its_to_change_and_nothing_else(shop: Shop) -> None:
@@ -199,6 +199,28 @@ def test_a_sales_rep_changes_what_is_its_to_change_and_nothing_else(shop: Shop) 
     assert (hidden.status, hidden.text) == (404, rhea.client.patch("/v1/customers/nothing", {"name": "Mine"}, etag='"1"').text)
     assert stored() == before
     assert [each["name"] for each in rhea.client.get("/v1/customers", q="kiel ltd").json["items"]] == ["Blue Door Ltd"]
+
+
+def test_the_owner_tags_a_customer_which_never_sees_it(shop: Shop) -> None:
+    own = shop.add_customer()
+    buyer, rhea = shop.join(own), hire(shop)
+    allocate(shop, own, rhea)
+    path = f"/v1/customers/{own['id']}"
+    assert change(shop.owner, own, tags=["VIP", " pays late "]).json["tags"] == ["VIP", "pays late"]
+    assert (
+        rhea.client.get(path).json["tags"] == shop.owner.get("/v1/customers").json["items"][0]["tags"] == ["VIP", "pays late"]
+    )
+    seen = [buyer.get(path), buyer.get("/v1/me"), change(buyer, own, contact_name="Ida")]
+    assert [reply.status for reply in seen] == [200, 200, 200]
+    assert not any("VIP" in reply.text for reply in seen)
+    before = stored()
+    assert change(buyer, own, tags=[]).status == 403
+    for tags, place in ((None, "/tags"), (["VIP", "vip"], "/tags"), (["x" * 41], "/tags/0"), ([""], "/tags/0")):
+        reply = change(shop.owner, own, tags=tags)
+        assert (reply.status, reply.json["errors"][0]["pointer"]) == (422, place)
+    assert change(shop.owner, own, tags=[f"tag {number}" for number in range(21)]).status == 422
+    assert stored() == before
+    assert change(shop.owner, own, tags=[]).json["tags"] == []
 
 
 def test_only_the_customers_administrators_consent_to_being_acted_for(shop: Shop) -> None:

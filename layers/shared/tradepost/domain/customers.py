@@ -4,15 +4,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tradepost.domain.errors import ConflictError, Fault, InvalidError
 from tradepost.domain.values import Country, Email, Entity, Instant, OptionalText, Text, Value, folded
 
 MAX_ADDRESSES: Final = 20
 MAX_FURTHER_SALES_REPS: Final = 5
+MAX_TAGS: Final = 20
+
+
+def _told_apart(tags: tuple[str, ...]) -> tuple[str, ...]:
+    if len({folded(tag) for tag in tags}) < len(tags):
+        raise ValueError("names a tag twice")
+    return tags
+
 
 type CustomerKind = Literal["b2b", "b2c"]
+type Tags = Annotated[
+    tuple[Annotated[Text, Field(max_length=40)], ...], Field(max_length=MAX_TAGS), AfterValidator(_told_apart)
+]
 type InvitationState = Literal["pending", "accepted", "expired", "revoked"]
 type Delivery = Literal["none", "queued", "sent", "delivered", "bounced", "complained", "suppressed"]
 
@@ -84,6 +95,7 @@ class Customer(Entity):
 
     `administrators` holds the persons who look after its employees at present, `suppressed` says that mail to its address
     came back for good or was complained of, `order_changes` counts what moved the figures of its orders,
+    `tags` is what the store calls it for itself and never tells it,
     and `allows_acting` is its consent to sales reps who act for its employees. Only resellers may be in no group.
     """
 
@@ -104,6 +116,7 @@ class Customer(Entity):
     account_manager_id: str | None = None
     further_sales_rep_ids: tuple[str, ...] = ()
     allows_acting: bool = False
+    tags: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
     invitation: InvitationSummary | None = None
     administrators: Mapping[str, bool] = Field(default_factory=dict)

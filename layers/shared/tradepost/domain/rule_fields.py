@@ -135,6 +135,7 @@ ORDER_FIELDS: Final = (
     RuleField("customer.id", "string", "The customer that the reseller is, by id."),
     RuleField("customer.number", "string", "The number of the customer that the reseller is."),
     RuleField("customer.group_id", "string", "The customer group that it is in, by id."),
+    RuleField("customer.tags", "strings", "What the owner calls it: the tags of the customer."),
     RuleField("customer.price_tier_id", "string", "The price tier that the order was priced in, by id."),
 )
 """What payment and invoicing rules can ask about."""
@@ -294,6 +295,7 @@ def order_facts(
             "customer.id": customer.id,
             "customer.number": customer.number,
             "customer.group_id": customer.group_id,
+            "customer.tags": customer.tags,
             "customer.price_tier_id": order.price_tier_id,
         }
     )

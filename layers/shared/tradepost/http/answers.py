@@ -152,6 +152,7 @@ class CustomerAnswer(Answer):
     account_manager_id: str | None
     further_sales_rep_ids: tuple[str, ...]
     allows_acting: Annotated[bool, Field(description="Whether sales reps may act for its employees, where the store asks.")]
+    tags: Annotated[tuple[str, ...] | None, Field(description="Shown to the store's own people.")]
     addresses: tuple[Address, ...]
     invitation: LatestInvitation | None
     reseller: ResellerSummary | None
@@ -159,10 +160,11 @@ class CustomerAnswer(Answer):
     etag: str
 
 
-def customer_answer(customer: Customer, *, at: datetime) -> CustomerAnswer:
-    """Show a customer as it stands at an instant."""
+def customer_answer(customer: Customer, *, at: datetime, to_itself: bool = False) -> CustomerAnswer:
+    """Show a customer as it stands at an instant, to the store's people or `to_itself`."""
     invitation = latest_invitation(customer.invitation, at=at)
-    shown = customer.model_dump(exclude={"invitation"})
+    shown = customer.model_dump(exclude={"invitation", "tags"})
+    shown["tags"] = None if to_itself else customer.tags
     return CustomerAnswer.model_validate({**shown, "invitation": invitation, "etag": customer.etag})
 
 
