@@ -6,7 +6,7 @@ What invoices and decisions name stays readable: a version is written once, and 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from tradepost.domain.errors import ConflictError, Fault, InvalidError
+from tradepost.domain.errors import ConflictError, Fault, InvalidError, StaleError
 from tradepost.domain.rules import RANKS, STORE_SCOPE, Rule, RuleKind, RuleScope, RuleSet, split_rule_id
 from tradepost.domain.stores import ResellerChannel
 from tradepost.table.listing import Position, Rows, all_of, list_index, list_partition
@@ -105,7 +105,7 @@ def save_rule(tx: Transaction, rule: Rule, *, among: RuleSet) -> Rule:
 def remove_rule(tx: Transaction, rule: Rule, *, among: RuleSet) -> None:
     """Delete a rule, of which nothing is asked any more. What it said in its versions stays."""
     condition = Record.version == rule.version
-    tx.delete(rule_key(rule.store_id, rule.id), condition=condition, otherwise=_changed_meanwhile())
+    tx.delete(rule_key(rule.store_id, rule.id), condition=condition, otherwise=StaleError())
     _count_on_its_scope(tx, rule, -1)
     _save_set(tx, among.without(rule.id))
 
