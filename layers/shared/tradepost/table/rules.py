@@ -97,7 +97,7 @@ def save_rule(tx: Transaction, rule: Rule, *, among: RuleSet) -> Rule:
     }
     tx.save(Record.of(RULE.key(**names), rule, index1=RULE.index1(**names)))
     kept = KeptRule.model_validate({**saved.model_dump(), "number": saved.version, "version": 0})
-    tx.save(Record.of(rule_version_key(rule.store_id, rule.id, saved.version), kept), otherwise=_changed_meanwhile())
+    tx.save(Record.of(rule_version_key(rule.store_id, rule.id, saved.version), kept), otherwise=StaleError())
     _save_set(tx, among.with_rule(saved))
     return saved
 
