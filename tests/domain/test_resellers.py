@@ -23,15 +23,9 @@ def enrolment(company: str = "Harbour Lights") -> Enrolment:
 
 
 def reseller(status: ResellerStatus) -> Reseller:
-    known = {
-        "status": status,
-        "customer_id": "c",
-        "channel_id": "l",
-        "decided_by": SYSTEM,
-        "reason": "So it is",
-        "trace": ({},),
-    }
-    return enrolled(enrolment("As it was")).model_copy(update={**known, "confirmed_at": AT, "version": 3})
+    decided: dict[str, object] = {"status": status, "decided_by": SYSTEM, "reason": "So it is", "trace": ({},)}
+    kept = {"customer_id": "c", "channel_id": "l", "confirmed_at": AT, "version": 3}
+    return enrolled(enrolment("As it was")).model_copy(update={**decided, **kept})
 
 
 def test_a_stranger_waits_once_its_enrolment_is_confirmed() -> None:
