@@ -177,6 +177,28 @@ def _kinds_in(table_or_index: Mapping[str, Any]) -> set[str]:
     return {key.partition("#")[0] + "#" for key in keys[str(table_or_index)]}
 
 
+def test_a_firewall_stands_before_the_api_and_keeps_crowds_off_what_strangers_may_do() -> None:
+    assert resource("FirewallOfApi")["Properties"]["WebACLArn"] == {"Fn::GetAtt": "Firewall.Arn"}
+    assert {resource(name)["Condition"] for name in ("Firewall", "FirewallOfApi")} == {"HasWaf"}
+    rules = resource("Firewall")["Properties"]["Rules"]
+    (crowds,) = [rule["Statement"]["RateBasedStatement"] for rule in rules if "RateBasedStatement" in rule["Statement"]]
+    # Five hundred from one address are none.
+    assert crowds["Limit"] > 500
+    kept_off = re.compile(crowds["ScopeDownStatement"]["RegexMatchStatement"]["RegexString"])
+    for path in ("/v1/stores/acme/resellers", "/enrol/acme", "/e/acme.01.abc"):
+        assert kept_off.match(f"/live{path}")
+        assert kept_off.match(path)
+    assert [path for path in ("/v1/stores", "/live/v1/resellers", "/live/v1/orders", "/i/acme") if kept_off.match(path)] == []
+    managed = {rule["Statement"]["ManagedRuleGroupStatement"]["Name"] for rule in rules if "OverrideAction" in rule}
+    assert managed == {"AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesCommonRuleSet"}
+
+
+def test_a_route_by_which_strangers_make_us_hash_passwords_is_throttled() -> None:
+    settings = {(each["ResourcePath"], each["HttpMethod"]): each for each in resource("Api")["Properties"]["MethodSettings"]}
+    for path in ("/v1/sessions", "/v1/stores", "/v1/stores/{slug}/resellers", "/enrol/{slug}"):
+        assert settings[("/" + path.replace("/", "~1"), "POST")]["ThrottlingRateLimit"] <= 20
+
+
 def test_a_wildcard_stands_below_its_reason() -> None:
     lines = (ROOT / "template.yaml").read_text().splitlines()
     unexplained = []

@@ -10,11 +10,13 @@ from tradepost.domain.ids import (
     Token,
     derived_token,
     digest,
+    enrolment_token,
     fingerprint,
     link_token,
     member_id,
     new_id,
     new_invitation_id,
+    parse_enrolment_token,
     parse_link,
     parse_token,
     person_key,
@@ -46,6 +48,29 @@ def test_a_token_with_one_wrong_character_is_none(owner: str, data: st.DataObjec
 def test_any_text_can_be_offered_as_a_token_or_a_link(text: str) -> None:
     assert parse_token(text) is None
     assert parse_link(KEY, text) is None
+    assert parse_enrolment_token(KEY, text) is None
+
+
+@given(INVITATIONS, st.data())
+def test_an_enrolments_link_is_recognised_and_one_with_a_wrong_character_is_none(what: str, data: st.DataObject) -> None:
+    store, _, enrolment = what.partition(".")
+    text = enrolment_token(KEY, store, enrolment)
+    assert parse_enrolment_token(KEY, text) == (store, enrolment)
+    assert parse_enrolment_token(b"other", text) is None
+    place = data.draw(st.integers(0, len(text) - 1))
+    wrong = data.draw(st.characters().filter(lambda character: character != text[place]))
+    assert parse_enrolment_token(KEY, text[:place] + wrong + text[place + 1 :]) is None
+
+
+@given(INVITATIONS, st.integers(0, 999_999))
+def test_the_links_of_invitations_and_enrolments_can_never_be_exchanged(what: str, generation: int) -> None:
+    store, _, id_ = what.partition(".")
+    invitation, enrolment = link_token(KEY, what, generation), enrolment_token(KEY, store, id_)
+    signed = invitation.rpartition(".")[2], enrolment.rpartition(".")[2]
+    assert signed[0] != signed[1]
+    swapped = f"{what}.{signed[0]}", f"{what}.{generation}.{signed[1]}"
+    assert [parse_enrolment_token(KEY, text) for text in (invitation, swapped[0])] == [None, None]
+    assert [parse_link(KEY, text) for text in (enrolment, swapped[1])] == [None, None]
 
 
 def test_two_kinds_of_token_from_one_seed_have_nothing_in_common() -> None:
