@@ -9,6 +9,8 @@ from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 from tests.support.functions import load_function, routes
 
+from tradepost.domain.api_keys import scope_for
+
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEM = {
     "title": "Problem",
@@ -31,6 +33,11 @@ PROBLEM = {
         },
     },
 }
+BEARER = (
+    "The token of a session (`tp_session_…`) or of acting for somebody (`tp_acting_…`), or a reseller's API key (`tp_key_…`). "
+    "A key may use the routes of its scopes and is refused elsewhere: 403 `missing_scope` names the one it lacks, "
+    "`not_for_api_keys` says that none would do. Every answer to it says in `RateLimit` how often it may still ask."
+)
 HEADERS = {
     "Idempotency-Key": "1 to 255 visible characters. A retry with the same key is answered as the first request was.",
     "If-Match": "The `etag` of what you read. 412 if it has changed since.",
@@ -39,16 +46,17 @@ HEADERS = {
 
 def contract() -> str:
     """Return the OpenAPI description as JSON text, in a stable order."""
+    bearer = HTTPBearer(description=BEARER)
     merge = OpenAPIMerge(
         title="Tradepost",
         version="1",
         summary="The back end of a seller's B2B wholesale portal.",
         on_conflict="error",
-        security_schemes={"bearer": HTTPBearer()},
+        security_schemes={"bearer": bearer},
     )
     for name in sorted({route.function for route in routes()}):
         app = load_function(name).app
-        merge.add_schema(app.get_openapi_schema(title="Tradepost", version="1", security_schemes={"bearer": HTTPBearer()}))
+        merge.add_schema(app.get_openapi_schema(title="Tradepost", version="1", security_schemes={"bearer": bearer}))
     description = json.loads(merge.get_openapi_json_schema())
     description["components"]["schemas"]["Problem"] = PROBLEM
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
@@ -66,6 +74,9 @@ def _complete(operation: dict[str, Any], route: Any) -> None:
     operation["tags"] = [context]
     operation["operationId"] = f"{use_case}.{route.method.lower()}.{route.rule}"
     operation["x-permission"] = str(rule.allow)
+    scope = scope_for(rule.allow)
+    if scope:
+        operation["x-api-key-scope"] = scope
     parameters = operation.setdefault("parameters", [])
     demanded = (["Idempotency-Key"] if rule.idempotent else []) + (["If-Match"] if rule.precondition else [])
     for name in demanded:

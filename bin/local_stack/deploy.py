@@ -120,6 +120,8 @@ def local_parameters(template: dict[str, Any], public_url: str) -> dict[str, str
         "SenderAddress": SENDER,
         "DeletionProtection": "false",
         "StoreSignup": "open",
+        # The engine knows no firewall.
+        "EnableWaf": "false",
     }
     return {name: value for name, value in values.items() if name in template.get("Parameters", {})}
 

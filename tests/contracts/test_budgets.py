@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.api_keys import open_keyed
 from tests.support.casting import CALLERS, Attempt, World, attempts
 from tests.support.functions import load_function, routes
 from tests.support.ordering import Market, open_market
@@ -21,6 +22,8 @@ WHOSE = "whose customers they are, which a sales rep has to have in its scope, i
 OFFERED = "the products of an offer are known only by it"
 WHOSE_OFFERS = "whose customers they are made to, which a sales rep has to have in its scope, is known only by the figures"
 IN_LINE = "who waits for a place stands in a line of its own, where it is one Query"
+WHOSE_KEYS = "which customer a reseller is, and so where its keys are, the owner's request is told only by the reseller"
+CROWDS = "whoever comes from one place is counted by itself, so that a crowd does not wait for one another"
 FIGURES = "the figures of customers that have ordered, one Query each, come to count for others"
 
 # Calls, most of all, and why. Everything else stays within the budget.
@@ -51,6 +54,9 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "POST /v1/password-resets": (3, f"{PROOF}; its answer is kept for retries"),
     "POST /v1/invitation-links/{token}/acceptance": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
     "POST /i/{token}": (5, f"{WHAT_HANGS_ON_IT}; {PROOF}; {COMPANY}"),
+    "POST /v1/stores/{slug}/resellers": (3, CROWDS),
+    "POST /enrol/{slug}": (4, f"{CROWDS}; the company is known only by the form"),
+    "POST /e/{token}": (3, "the company and the account are known only by the enrolment"),
     "POST /v1/product-imports": (4, "it looks up what its rows name, writes them in full transactions, and keeps the answer"),
     "PATCH /v1/events/{event_id}": (5, f"{IN_LINE}; who moves up is known only by it; others come while it is written"),
     "GET /v1/events/{event_id}/participants": (4, f"{IN_LINE}; whose customers they are is known only by the participants"),
@@ -60,6 +66,10 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "GET /v1/statistics/customers": (4, f"figures are one Query for each quarter of the days; {THEIR_OWN}"),
     "GET /v1/statistics/sales-reps": (3, "figures are one Query for each quarter of the days; the names are another"),
     "GET /v1/statistics/offers": (4, f"figures are one Query for each quarter of the days; {WHOSE_OFFERS}"),
+    "POST /v1/resellers/{reseller_id}/api-keys": (3, WHOSE_KEYS),
+    "PATCH /v1/resellers/{reseller_id}/api-keys/{key_id}": (3, WHOSE_KEYS),
+    "POST /v1/resellers/{reseller_id}/api-keys/{key_id}/rotate": (3, WHOSE_KEYS),
+    "DELETE /v1/resellers/{reseller_id}/api-keys/{key_id}": (3, WHOSE_KEYS),
     "GET /v1/health": (4, "it asks SES for the sender, its domain and the account, at most once in half a minute"),
 }
 
@@ -185,3 +195,17 @@ def test_no_page_of_a_list_costs_more_because_the_store_is_larger(shop: Shop) ->
         with counted_calls() as calls:
             shop.owner.get("/v1/customers", **query)
         assert calls == ["BatchGetItem", "Query"], query
+
+
+def test_an_api_key_takes_one_call_more_that_counts_it_and_now_and_then_one_that_notes_its_use(shop: Shop) -> None:
+    keyed = open_keyed(open_market(shop))
+    key = keyed.client("orders:read", "orders:write")
+    with counted_calls() as calls:
+        assert key.get("/v1/orders").status == 200
+    assert calls == ["BatchGetItem", "UpdateItem", "UpdateItem", "Query"]
+    with counted_calls() as calls:
+        assert key.get("/v1/orders").status == 200
+    assert calls == ["BatchGetItem", "UpdateItem", "Query"]
+    with counted_calls() as calls:
+        assert key.post("/v1/orders", keyed.market.body()).status == 201
+    assert calls == ["BatchGetItem", "UpdateItem", "TransactWriteItems"]

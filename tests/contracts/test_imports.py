@@ -19,6 +19,7 @@ OURS: dict[str, set[str]] = {
     "table": {"domain", "settings", "table"},
     "aws": {"domain", "settings", "aws", "table.shapes"},
     "http": {"domain", "settings", "table", "aws", "http"},
+    "payments": {"domain", "settings", "table", "aws", "payments"},
     "mails": {"domain", "settings", "table", "aws", "mails"},
     "pages": {"domain", "settings", "table", "aws", "http", "pages"},
 }
@@ -40,6 +41,7 @@ LIBRARIES = {
         "pydantic": "the models",
         "pynamodb": "its error, when a session ends while it is noted as used",
     },
+    "payments": {"aws_lambda_powertools": "logging", "stripe": "Stripe's own client, loaded when Stripe is asked"},
     "mails": {
         "aws_lambda_powertools": "logging",
         "liquid": "the templates",
@@ -71,12 +73,16 @@ PASSWORDS = {
     "invitations/accept_invitation": "the new person's password",
     "invitations/accept_invitation_page": "the new person's password",
     "offers/show_offer_page": "proves the password",
+    "resellers/enrol_reseller": "the new person's password",
+    "resellers/enrol_reseller_page": "the new person's password",
 }
 PAGES = {
     "identity/reset_password_page": "a page",
     "invitations/accept_invitation_page": "a page",
     "offers/print_offer": "a page, for paper",
     "offers/show_offer_page": "a page",
+    "resellers/confirm_enrolment_page": "a page",
+    "resellers/enrol_reseller_page": "a page",
 }
 # Libraries that a cold start notices, and the functions that load them all the same, with the reason.
 HEAVY: dict[str, dict[str, str]] = {
@@ -92,6 +98,7 @@ HEAVY: dict[str, dict[str, str]] = {
     "iso4217": {},  # a parsed table: loaded when a currency is
     "icalendar": {},  # a third of a second: loaded when a calendar file is asked for
     "segno": {},  # a tenth of a second: loaded when a code is shown
+    "stripe": {},  # half a second and 17 MB: loaded when Stripe is asked, or tells something
     "boto3": {},  # botocore serves
     "aws_xray_sdk": {},  # half a second
     "aws_lambda_powertools.utilities.idempotency": {},  # ours is part of the transaction

@@ -19,6 +19,7 @@ from tradepost.domain.offers import Offer, OfferStep, SentVersion
 from tradepost.domain.orders import HistoryEntry, Order, OrderLine, Total
 from tradepost.domain.people import SYSTEM, Account, Member, Party
 from tradepost.domain.permissions import Role
+from tradepost.domain.resellers import Application, Contact, Enrolment, Reseller
 from tradepost.domain.stores import Branding, Store
 from tradepost.domain.values import Price
 from tradepost.mails import rendering
@@ -28,12 +29,14 @@ from tradepost.mails.values import (
     OfferSaid,
     event_values,
     invitation_values,
-    look_of,
     offer_news_values,
     offer_values,
     order_values,
     password_changed_values,
     password_reset_values,
+    reseller_confirmation_values,
+    reseller_decision_values,
+    reseller_enrolled_values,
     sample_values,
     variables_of,
     welcome_values,
@@ -41,7 +44,6 @@ from tradepost.mails.values import (
 
 AT = datetime(2026, 12, 6, 13, 30, tzinfo=UTC)
 LINK = "https://portal.example/i/acme.01k9.1.abc?a=1&b=2"
-NAMES = {"link": LINK, "login_url": "https://order.acme.test/"}
 HOSTILE = "<script>alert(1)</script>\"'&{{ company }}{% raw %}"
 
 
@@ -73,8 +75,7 @@ def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[
         person = None if name.startswith("invitation") else member(called)
         return invitation_values(name, shop, offer(called), customer=company, member=person, link=LINK)
     if name.startswith("reseller"):
-        told = sample_values(name) | {"store": look_of(shop).model_dump(), "email": "ida@bluedoor.test"}
-        return told | {key: value for key, value in NAMES.items() if key in told} | _called(told, called)
+        return _of_reseller(name, shop, called)
     if name.startswith("event"):
         told = event_values(shop, event(called), name=called, company=called)
         if name == "event_mailing":
@@ -85,6 +86,25 @@ def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[
     if name.startswith("order"):
         return order_values(shop, order(called), event=name.removeprefix("order_"), name=called, company=called)
     return _of_somebody(name, shop, called)
+
+
+def _of_reseller(name: str, shop: Store, called: str) -> Mapping[str, Any]:
+    application = Application(
+        company=called,
+        contact=Contact(name=called, email="ida@bluedoor.test"),
+        address=PostalAddress(street=called, postal_code="20457", city=called, country="DE"),
+        tax_id=called,
+        answers={"How did you hear of us?": called},
+    )
+    reseller = Reseller(
+        id="r", store_id="acme", application=application, status="pending", reason=called, enrolled_at=AT, confirmed_at=AT
+    )
+    if name == "reseller_confirmation":
+        enrolment = Enrolment(
+            id="e", store_id="acme", reseller_id="r", application=application, password_hash="", enrolled_at=AT
+        )
+        return reseller_confirmation_values(shop, enrolment, link=LINK)
+    return reseller_enrolled_values(shop, reseller) if name == "reseller_enrolled" else reseller_decision_values(shop, reseller)
 
 
 def _of_offer(name: str, shop: Store, called: str) -> Mapping[str, Any]:
@@ -172,10 +192,6 @@ def _of_somebody(name: str, shop: Store, called: str) -> Mapping[str, Any]:
     if name == "password_reset":
         return password_reset_values(account, None, link=LINK, requested_at=AT)
     return password_changed_values(account, None, changed_at=AT)
-
-
-def _called(told: Mapping[str, Any], called: str) -> dict[str, Any]:
-    return {name: called for name in ("name", "company", "note") if name in told}
 
 
 def member(called: str) -> Member:
@@ -357,6 +373,17 @@ def test_a_renewed_invitation_says_that_its_link_is_the_one_that_works() -> None
 
 def test_a_reset_says_how_long_its_link_lives() -> None:
     assert "The link works once, until 6 December 2026, 14:30 UTC." in words(mail("password_reset").text)
+
+
+def test_an_enrolment_is_confirmed_within_a_week_and_told_to_the_store_with_all_that_was_said() -> None:
+    assert "can be confirmed until 13 December 2026, 14:30 CET." in words(mail("reseller_confirmation").text)
+    written = mail("reseller_enrolled", called="Blue & Door")
+    assert written.subject == "Blue & Door wants to become a reseller"
+    for part in (HtmlPage(written.html).text, words(written.text)):
+        assert "Contact: Blue & Door, ida@bluedoor.test" in part
+        assert "Address: Blue & Door, 20457 Blue & Door, Germany" in part
+        assert "Tax number: Blue & Door" in part
+        assert "How did you hear of us? Blue & Door" in part
 
 
 @pytest.mark.parametrize(

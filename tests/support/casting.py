@@ -14,7 +14,9 @@ import yaml
 from pynamodb.expressions.operand import Path
 
 from tests.support import customer_imports as imports
+from tests.support.api_keys import reseller_of
 from tests.support.client import Client
+from tests.support.enrolling import enrol
 from tests.support.functions import ROOT, Reply
 from tests.support.reps import allocate, hire
 from tests.support.resellers import enrolled
@@ -212,11 +214,20 @@ def build_world(api: Client) -> World:
         **_orders(acme, buyer, rep.client),
         **_gatherings(rep.client, buyer),
         **_offers(buying["id"], clients),
+        **_rules(acme),
+        **_api_keys(acme, buying["id"]),
+        **_enrolment(api),
         **_resellers(acme),
     }
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 
 
+def _api_keys(shop: Shop, customer_id: str) -> dict[str, str]:
+    """Return the buyer's customer as a reseller that has an API key."""
+    reseller_id = reseller_of(shop, customer_id)
+    made = shop.owner.post(f"/v1/resellers/{reseller_id}/api-keys", {"name": "Shop", "scopes": []})
+    assert made.status == 201, made.text
+    return {"keyed_reseller_id": reseller_id, "key_id": made.json["id"], "api_key": made.json["key"]}
 def _resellers(shop: Shop) -> dict[str, str]:
     """Return a reseller that awaits a decision, one that is approved, one that is suspended, and the channel of these two."""
     channel = shop.owner.post("/v1/reseller-channels", {"name": "Used"}).json["id"]
@@ -359,6 +370,19 @@ def _offers(customer_id: str, clients: Mapping[str, Client]) -> dict[str, str]:
     assert rep.get(f"/v1/offers/{offers['waiting_offer_id']}").json["status"] == "awaiting_approval"
     # Written so that no other number is taken for it.
     return {**offers, "offer_version": "000001", "offer_link": f"acme.{offers['offer_id']}"}
+
+
+def _rules(shop: Shop) -> dict[str, str]:
+    """Return a rule of the store's."""
+    body = {"kind": "invoicing", "scope": "store", "when": {"always": True}, "then": [{"action": "tax", "percent": 7}]}
+    made = shop.owner.post("/v1/rules", {**body, "name": "Nordlicht tax"})
+    assert made.status == 201, made.text
+    # Written so that no other number is taken for it.
+    return {"rule_id": made.json["id"], "rule_version": "000001"}
+def _enrolment(api: Client) -> dict[str, str]:
+    """Return a store that companies enrol with, and the link by which one that did confirms it."""
+    shop = open_shop(api, "harbour-of-resellers", name="Skerry Supplies")
+    return {"enrolling_store": shop.slug, "enrolment_link": enrol(shop, "Luv Lamps", "lea@luvlamps.test")}
 
 
 def _gatherings(rep: Client, buyer: Client) -> dict[str, str]:

@@ -115,6 +115,13 @@ def test_messages_become_due_in_their_order() -> None:
     assert sorted(due(AT + timedelta(minutes=11))) == sorted([now, later])
 
 
+def test_a_message_that_is_due_later_is_tried_for_as_long_as_any_other_from_then_on() -> None:
+    later, now = (Record.get(*announce(after=after)).load(OutboxItem) for after in (timedelta(days=30), timedelta()))
+    assert [now.is_over(AT + timedelta(days=4)), later.is_over(AT + timedelta(days=4))] == [True, False]
+    assert later.is_over(AT + timedelta(days=34))
+    assert later.next_look(AT + timedelta(days=30)) == AT + timedelta(days=30, minutes=15)
+
+
 def test_what_is_postponed_is_due_again_after_a_while_unless_it_is_done() -> None:
     key = announce()
     (_, item), *_ = [row for shard in range(SHARDS) for row in list_due(str(shard), before=AT + timedelta(minutes=6), limit=5)]

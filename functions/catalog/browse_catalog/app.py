@@ -95,7 +95,7 @@ def _buyer(customer_id: str | None, caller: Caller) -> Customer | None:
     """Return the customer whose prices are shown: the caller's own, or the one that was asked for, which must be in scope."""
     if customer_id is None:
         return caller.customer
-    if caller.signed_in_as is None:
+    if caller.is_guest:
         raise NotFoundError("customer")
     return get_customer(caller.reader, caller.scope, customer_id)
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tradepost.domain.api_keys import KeyScope
 from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.overrides import limits_of
 from tradepost.domain.people import Access, EmployeeRole, Member, Party
@@ -28,8 +29,18 @@ class ActingParties(Answer):
     expires_at: Instant
 
 
+class KeyBrief(Answer):
+    """The API key that asks in a person's name, and what it was made for."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: list[KeyScope]
+    expires_at: Instant | None
+
+
 class Profile(Answer):
-    """The caller: a member of one store."""
+    """The caller: a member of one store. `permissions` of an API key are those of its scopes."""
 
     id: str
     role: Role
@@ -49,6 +60,7 @@ class Profile(Answer):
     landing_override: str | None
     activity_consent: bool
     acting: ActingParties | None
+    api_key: KeyBrief | None
     joined_at: Instant
     etag: str
 
@@ -91,6 +103,7 @@ def _profile(caller: Caller, member: Member) -> Profile:
             "landing_override": member.landing,
             "activity_consent": member.allows_activity,
             "acting": caller.acting,
+            "api_key": caller.key,
             "etag": member.etag,
         }
     )

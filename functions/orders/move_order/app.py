@@ -13,6 +13,7 @@ from tradepost.domain.values import LongText, Value
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.orders import OrderAnswer, deed, order_answer
 from tradepost.table.customers import get_customer
+from tradepost.table.order_runs import announce_move
 from tradepost.table.orders import get_order, order_keys, save_order
 from tradepost.table.people import require_employee
 from tradepost.table.shapes import Key
@@ -71,6 +72,7 @@ def _moved(step: Move, order_id: str, note: MoveNote | None, caller: Caller) -> 
     is_news = before.is_known_to_buyer != (step == "approve")
     if step in MAILED and is_news:
         tx.announce(OrderMail(store_id=order.store_id, order_id=order.id, event=MAILED[step]))
+    announce_move(tx, step, order, customer, before=before)
     return tx.commit_answering(order_answer(order, caller))
 
 

@@ -10,6 +10,7 @@ from tradepost.domain.permissions import Permission
 from tradepost.http.app import Caller, make_app
 from tradepost.http.numbers import under_free_number
 from tradepost.http.orders import OrderAnswer, Ordering, deed, new_order_reads, order_answer, order_preview, ordering
+from tradepost.table.order_runs import announce_run
 from tradepost.table.orders import add_order
 from tradepost.table.people import require_employee
 
@@ -51,6 +52,7 @@ def _write(wanted: Ordering, caller: Caller, number: str, taken: ConflictError) 
     tx.audit("order:placed", order.id, number=order.number, customer_id=order.customer_id, status=order.status, total=total)
     if order.status == "received":
         tx.announce(OrderMail(store_id=order.store_id, order_id=order.id, event="placed"))
+        announce_run(tx, order, wanted.customer, "placed")
     return tx.commit_answering(order_answer(order, caller))
 
 

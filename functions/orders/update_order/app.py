@@ -9,6 +9,7 @@ from tradepost.domain.permissions import Permission
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.orders import OrderAnswer, deed, order_answer
 from tradepost.table.customers import get_customer
+from tradepost.table.order_runs import announce_change
 from tradepost.table.orders import get_order, order_keys, save_order
 from tradepost.table.products import find_products, numbers_of, product_keys
 from tradepost.table.shapes import Key
@@ -62,6 +63,7 @@ def _updated(order_id: str, change: OrderChange, caller: Caller) -> OrderAnswer:
         return order_answer(before, caller)
     order = save_order(tx, order, customer, before=before, time_zone=caller.store.time_zone)
     tx.audit("order:updated", order.id, fields=list(order.history[-1].changed), status=order.status, total=order.total.amount)
+    announce_change(tx, order, customer, before=before)
     return tx.commit_answering(order_answer(order, caller))
 
 

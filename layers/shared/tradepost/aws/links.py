@@ -6,7 +6,7 @@ from typing import Any
 import botocore.session
 
 from tradepost.aws.secrets import signing_key
-from tradepost.domain.ids import Token, derived_token, link_token
+from tradepost.domain.ids import Token, derived_token, enrolment_token, link_token
 from tradepost.domain.invitations import Invitation
 from tradepost.settings import settings
 
@@ -50,6 +50,11 @@ def signed(kept: str) -> str:
 def offer_link(store_id: str, offer_id: str) -> str:
     """Return the link to an offer. It proves nothing: whoever follows it has to log in."""
     return f"{public_url()}/o/{store_id}.{offer_id}"
+
+
+def enrolment_link(store_id: str, enrolment_id: str) -> str:
+    """Return the link that confirms an enrolment, the same each time."""
+    return f"{public_url()}/e/{enrolment_token(signing_key(), store_id, enrolment_id)}"
 
 
 def reset_token(person: str, nonce: str) -> Token:

@@ -34,6 +34,15 @@ class ForbiddenError(DomainError):
     """Somebody we know, who may not do this."""
 
 
+class MissingScopeError(ForbiddenError):
+    """An API key that this could be for, but was not made for."""
+
+    def __init__(self, scope: str) -> None:
+        """Name the scope that the key would need."""
+        super().__init__("missing_scope", f"This API key lacks the scope “{scope}”.", required_scope=scope)
+        self.scope = scope
+
+
 class NotFoundError(DomainError):
     """There is no such thing, or none within the caller's scope: the answer is the same, so that nothing leaks."""
 

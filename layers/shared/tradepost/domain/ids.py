@@ -13,10 +13,11 @@ from typing import Literal, NamedTuple
 
 from tradepost.domain.values import folded
 
-type TokenKind = Literal["session", "acting", "reset"]
+type TokenKind = Literal["session", "acting", "reset", "key"]
 
-_TOKEN = re.compile(r"tp_(session|acting|reset)_([a-z0-9.-]{1,160})_([a-z2-7]{52})_([0-9a-f]{8})")
+_TOKEN = re.compile(r"tp_(session|acting|reset|key)_([a-z0-9.-]{1,160})_([a-z2-7]{52})_([0-9a-f]{8})")
 _LINK = re.compile(r"([a-z0-9-]{3,40}\.[0-9a-z]{26})\.([0-9]{1,6})\.([a-z2-7]{26})")
+_ENROLMENT = re.compile(r"([a-z0-9-]{3,40})\.([0-9a-z]{26})\.([a-z2-7]{26})")
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRING_LENGTH = 12
 _PAIRING = re.compile(rf"([a-z0-9][a-z0-9-]{{2,40}}?)((?:-*[{_ALPHABET.lower()}]){{{_PAIRING_LENGTH}}})-*")
@@ -196,6 +197,31 @@ def parse_link(key: bytes, text: str) -> Link | None:
     link = Link(match[1], int(match[2]), match[3])
     genuine = hmac.compare_digest(link_token(key, link.invitation_id, link.generation), text)
     return link if genuine else None
+
+
+class EnrolmentLink(NamedTuple):
+    """What the link that confirms an enrolment leads to."""
+
+    store_id: str
+    enrolment_id: str
+
+
+def enrolment_token(key: bytes, store_id: str, enrolment_id: str) -> str:
+    """Spell the secret part of the link that confirms an enrolment; re-derivable, so that it is never stored.
+
+    It is signed for this purpose alone: no invitation's link can be made of it, and the other way round.
+    """
+    signature = _base32(_mac(key, "enrolment", store_id, enrolment_id))[:26]
+    return f"{store_id}.{enrolment_id}.{signature}"
+
+
+def parse_enrolment_token(key: bytes, text: str) -> EnrolmentLink | None:
+    """Take the token of an enrolment's link apart; None unless we made it ourselves."""
+    match = _ENROLMENT.fullmatch(text)
+    if match is None:
+        return None
+    link = EnrolmentLink(match[1], match[2])
+    return link if hmac.compare_digest(enrolment_token(key, *link), text) else None
 
 
 def fingerprint(key: bytes, *parts: str) -> str:

@@ -108,7 +108,8 @@ class NewOrder(Addressed):
     """An order as it is sent, to be previewed or placed.
 
     Sales reps name the customer and the employee they order for; buyers order as themselves. With `price_hash`, from a
-    preview, nothing is placed at other prices than those shown.
+    preview, nothing is placed at other prices than those shown. An API key may name the employee, and say in `source`
+    whether the order comes from its own system (`api`) or from its inventory (`inventory_source`).
     """
 
     customer_id: Id | None = None

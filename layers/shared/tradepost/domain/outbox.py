@@ -110,13 +110,16 @@ class ResellerConfirmationMail(Value):
     enrolment_id: str
 
 
+type ResellerNews = Literal["enrolled", "approved", "denied"]
+
+
 class ResellerMail(Value):
     """Tell a reseller what was decided about it, or the store that one has enrolled and waits."""
 
     type: Literal["reseller"] = "reseller"
     store_id: str
     reseller_id: str
-    event: Literal["enrolled", "approved", "denied"]
+    event: ResellerNews
 
 
 class InvoiceMail(Value):
@@ -232,7 +235,8 @@ class OutboxItem(Entity):
     """A message and what became of it. `claimed_until` is the lease of the consumer that is at it.
 
     `attempts` failed for the present, the last one with `last_error`; before `next_try` it is of no use to try again.
-    `reported` is what SES told of the mail so far, by the person that it went to.
+    `reported` is what SES told of the mail so far, by the person that it went to. `due_at` is when it is to be carried out at
+    the earliest, where that is later than when it was announced.
     """
 
     entity: ClassVar = "outbox"
@@ -241,6 +245,7 @@ class OutboxItem(Entity):
     id: str
     message: Message
     created_at: Instant
+    due_at: Instant | None = None
     status: Literal["queued", "done", "failed"] = "queued"
     claimed_until: Instant | None = None
     done_at: Instant | None = None
@@ -252,7 +257,7 @@ class OutboxItem(Entity):
 
     def is_over(self, at: datetime) -> bool:
         """Whether it has been tried for long enough."""
-        return at >= self.created_at + PATIENCE
+        return at >= self._begins_at + PATIENCE
 
     def is_claimed(self, at: datetime) -> bool:
         """Whether a consumer is at it."""
@@ -260,7 +265,11 @@ class OutboxItem(Entity):
 
     def next_look(self, at: datetime) -> datetime:
         """When the sweeper looks at it again: the longer it has been waiting, the later."""
-        return at + min(max(at - self.created_at, LONGEST_PAUSE), LONGEST_UNSEEN)
+        return at + min(max(at - self._begins_at, LONGEST_PAUSE), LONGEST_UNSEEN)
+
+    @property
+    def _begins_at(self) -> datetime:
+        return self.due_at or self.created_at
 
 
 def pause_after(attempts: int, *, crowded: bool, chance: float) -> timedelta:

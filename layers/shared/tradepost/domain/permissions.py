@@ -64,7 +64,9 @@ class Permission(StrEnum):
     READ_RESELLER = "resellers:read"
     MANAGE_RULES = "rules:manage"
     BROWSE_BILLING = "billing:browse"
+    BROWSE_PAYMENTS = "payments:browse"
     MANAGE_BILLING = "billing:manage"
+    AUTHORISE_PAYMENTS = "payments:authorise"
     MANAGE_API_KEYS = "api_keys:manage"
 
 
@@ -130,6 +132,8 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.ANSWER_OFFERS,
             Permission.READ_RESELLER,
             Permission.BROWSE_BILLING,
+            Permission.BROWSE_PAYMENTS,
+            Permission.AUTHORISE_PAYMENTS,
             Permission.MANAGE_API_KEYS,
         }
     ),

@@ -174,7 +174,7 @@ class PercentageFee(Value):
         return basis_points(self.percent)
 
 
-class Discount(Value):
+class InvoiceDiscount(Value):
     """So many percent of the order's subtotal off, or an amount."""
 
     action: Literal["discount"]
@@ -241,7 +241,7 @@ class Tax(Value):
 
 type ApprovalAction = Approve | Deny | Review
 type CaptureAction = CaptureNow | CaptureOnShipment | CaptureAfter | Defer
-type InvoicingAction = DropshipFee | PercentageFee | Discount | Credit | Shipping | Tax
+type InvoicingAction = DropshipFee | PercentageFee | InvoiceDiscount | Credit | Shipping | Tax
 type Action = Annotated[
     # Spelled out: pydantic tells them apart by name only where they are not unions of unions.
     Approve
@@ -253,7 +253,7 @@ type Action = Annotated[
     | Defer
     | DropshipFee
     | PercentageFee
-    | Discount
+    | InvoiceDiscount
     | Credit
     | Shipping
     | Tax,
@@ -263,7 +263,7 @@ type Action = Annotated[
 ACTIONS: Final[Mapping[RuleKind, tuple[type[Value], ...]]] = {
     "approval": (Approve, Deny, Review),
     "payment_capture": (CaptureNow, CaptureOnShipment, CaptureAfter, Defer),
-    "invoicing": (DropshipFee, PercentageFee, Discount, Credit, Shipping, Tax),
+    "invoicing": (DropshipFee, PercentageFee, InvoiceDiscount, Credit, Shipping, Tax),
 }
 """What rules of each kind can do."""
 MOST_ACTIONS: Final[Mapping[RuleKind, int]] = {"approval": 1, "payment_capture": 1, "invoicing": MAX_ACTIONS}
@@ -277,11 +277,13 @@ def name_of(action: type[Value]) -> str:
 _BY_NAME: Final = {kind: {name_of(action): action for action in actions} for kind, actions in ACTIONS.items()}
 
 
-def written_actions(kind: RuleKind, sent: Sequence[object], pointer: str) -> tuple[tuple[Action, ...], list[Fault]]:
+def written_actions(kind: RuleKind, sent: object, pointer: str) -> tuple[tuple[Action, ...], list[Fault]]:
     """Read the actions of a rule as they were sent. Returns them, and what is wrong with them."""
-    if not 1 <= len(sent) <= MOST_ACTIONS[kind]:
+    if not isinstance(sent, (list, tuple)) or not 1 <= len(sent) <= MOST_ACTIONS[kind]:
         most = MOST_ACTIONS[kind]
-        return (), [Fault(pointer, "must hold exactly one action" if most == 1 else f"must hold 1 to {most} actions")]
+        return (), [
+            Fault(pointer, "must be a list of exactly one action" if most == 1 else f"must be a list of 1 to {most} actions")
+        ]
     actions: list[Action] = []
     faults: list[Fault] = []
     for index, each in enumerate(sent):

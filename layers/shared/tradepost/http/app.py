@@ -167,15 +167,14 @@ class App(APIGatewayRestResolver):
         known: dict[str, Any] = {}
         self.context["known"] = known
         answer: dict[str, Any] = self.resolve(event, context)
-        if "acting_as" in known:
-            answer.setdefault("multiValueHeaders", {})["Acting-As"] = [known["acting_as"]]
+        for name, value in known.pop("told", {}).items():
+            answer.setdefault("multiValueHeaders", {})[name] = [value]
         logger.info(
             "request",
             method=event.get("httpMethod"),
             route=event.get("resource"),
             status=answer["statusCode"],
-            member=known.get("member"),
-            **({"acting_as": known["acting_as"]} if "acting_as" in known else {}),
+            **{"member": None, **known},
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
             request_id=event.get("requestContext", {}).get("requestId"),
         )
@@ -226,7 +225,7 @@ def _identified(app: App, next_middleware: NextMiddleware) -> Response[Any]:
     try:
         identify(caller)
     finally:
-        # Also where it is refused: whoever acts is told as whom, with every answer.
+        # Also where it is refused: whoever acts is told as whom, and an API key how often it may still ask, with every answer.
         app.context["known"] |= _known_of(caller)
     app.context["caller"] = caller
     as_csv = app.csv.get(key) if CSV in facts.headers.get("accept", "").lower() else None
@@ -239,9 +238,12 @@ def _identified(app: App, next_middleware: NextMiddleware) -> Response[Any]:
     return _written(_dressed(response, facts), caller, as_csv)
 
 
-def _known_of(caller: CallerInfo) -> dict[str, str | None]:
+def _known_of(caller: CallerInfo) -> dict[str, Any]:
+    """Return what is logged of whoever sent a request, and which headers every answer to it carries."""
     acting = {"acting_as": caller.party.id} if caller.acting else {}
-    return {"member": caller.actor.id, **acting}
+    if caller.key:
+        return {"member": caller.party.id, "api_key": caller.key.id, "told": caller.told}
+    return {"member": caller.actor.id, **acting, "told": caller.told}
 
 
 def _written(response: Response[Any], caller: CallerInfo, as_csv: CsvOf | None) -> Response[Any]:
@@ -311,7 +313,7 @@ def _replayed(facts: RequestFacts, kept: KeptAnswer, secrets: Mapping[str, Calla
     if kept.token_seed:
         seed = kept.token_seed
         token = derived_token(signing_key(), seed.kind, seed.owner, seed.session, facts.headers["idempotency-key"])
-        body.get("session", body)["token"] = str(token)
+        body.get("session", body)[seed.field] = str(token)
     return _dressed(Response(kept.status, JSON, body, {"Idempotent-Replayed": "true"}), facts)
 
 

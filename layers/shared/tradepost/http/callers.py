@@ -13,6 +13,7 @@ from pynamodb.expressions.update import Action
 from tradepost.aws.secrets import signing_key
 from tradepost.domain import errors
 from tradepost.domain.acting import ActingSession, refuse_without_consent
+from tradepost.domain.api_keys import EVERY_KEY, KEY_REQUESTS, ApiKey, scope_for
 from tradepost.domain.customers import Customer
 from tradepost.domain.ids import (
     ActingKey,
@@ -30,6 +31,8 @@ from tradepost.domain.permissions import Permission, Role
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Entity
+from tradepost.table.api_keys import api_key_key, note_use
+from tradepost.table.limits import count_at_once
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import (
@@ -48,6 +51,8 @@ from tradepost.table.transaction import KeptAnswer, Replay, Transaction, pause
 ANYONE: Final = "anyone"
 _DECISIONS: Final = 3
 """How often something is decided that others are changing all the while."""
+_ORDERING: Final = frozenset({Permission.PLACE_ORDERS, Permission.MOVE_ORDERS})
+"""What a reseller's keys may do no more while it is suspended. They still read."""
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(r'(?:W/)?"?(\d{1,12})"?')
@@ -109,7 +114,9 @@ class CallerInfo:
     _customer: Customer | None = None
     _actor: Member | None = None
     acting: ActingSession | None = None
+    key: ApiKey | None = None
     replay: Replay | None = None
+    told: dict[str, str] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
@@ -157,6 +164,11 @@ class CallerInfo:
         return Scope.of(self._actor or self.member)
 
     @property
+    def is_guest(self) -> bool:
+        """Whether the caller looks around without any credential."""
+        return self._member is None
+
+    @property
     def is_owner(self) -> bool:
         """Whether the caller runs the store."""
         return self._member is not None and self._member.role is Role.OWNER
@@ -168,7 +180,9 @@ class CallerInfo:
 
     @property
     def grants(self) -> frozenset[Permission]:
-        """What the caller may do: whoever acts for somebody, what both may."""
+        """What the caller may do: whoever acts for somebody, what both may; a key, what its person may and it was made for."""
+        if self.key:
+            return self.member.grants & self.key.permissions
         return self.member.grants_to_whoever_acts if self.acting else self.member.grants
 
     @property
@@ -178,7 +192,9 @@ class CallerInfo:
 
     @property
     def actor(self) -> Party:
-        """Who it is that does something: the caller itself, whomever it acts for."""
+        """Who it is that does something: the caller itself, whomever it acts for, or a key."""
+        if self.key:
+            return self.key.party
         return self._actor.party if self._actor else self.party
 
     @property
@@ -202,11 +218,14 @@ class CallerInfo:
         customer: Customer | None = None,
         actor: Member | None = None,
         acting: ActingSession | None = None,
+        key: ApiKey | None = None,
     ) -> None:
-        """Note who it is, once that is proven."""
+        """Note who it is, once that is proven. `told` are the headers that every answer to it carries."""
         self._store, self._session, self._member = store, session, member
         self._account, self._customer = account, customer
-        self._actor, self.acting = actor, acting
+        self._actor, self.acting, self.key = actor, acting, key
+        if acting:
+            self.told["Acting-As"] = self.party.id or ""
 
     def match[E: Entity](self, entity: E) -> E:
         """Return the entity if it still is what the caller decided on. Raises `StaleError`."""
@@ -257,8 +276,9 @@ class CallerInfo:
 def identify(caller: CallerInfo) -> None:
     """Find out who is asking and whether this route is for them, and note it with the caller.
 
-    Calls: none for a malformed credential, otherwise one BatchGetItem. Raises `UnauthenticatedError`, `ForbiddenError`,
-    `UnavailableError`, and for a retried request whose key was used for another one `InvalidError`.
+    Calls: none for a malformed credential, otherwise one BatchGetItem; an API key's requests are counted besides. Raises
+    `UnauthenticatedError`, `ForbiddenError`, `UnavailableError`, `ThrottledError`, and for a retried request whose key was
+    used for another one `InvalidError`.
     """
     facts, rule = caller.facts, caller.rule
     credential = facts.headers.get("authorization", "").strip()
@@ -314,6 +334,14 @@ def _identify_member(caller: CallerInfo, credential: str) -> None:
         if key:
             _act(caller, token, key)
             return
+    if token and token.kind == "key":
+        if caller.rule.allow == ANYONE:
+            # Links are for people, whose functions cannot look up any key.
+            raise _not_for_keys()
+        place = split_member_id(token.owner)
+        if place and place.customer_id:
+            _enter_by_key(caller, token, place.store_id, place.customer_id)
+            return
     raise _invalid_token()
 
 
@@ -328,7 +356,7 @@ def _enter(caller: CallerInfo, token: Token, place: MemberKey) -> None:
     }
     if customer_id:
         keys["customer"] = CUSTOMER.key(store=store_id, customer=customer_id)
-    _read(caller, token, keys, store_id, token.owner, customer_id)
+    _read(caller, token.owner, keys, store_id, token.owner, customer_id)
     session, member, account, store = _signed_in(caller, keys)
     customer = caller.reader.find(keys["customer"], Customer) if "customer" in keys else None
     if "customer" in keys and (customer is None or not customer.active):
@@ -355,7 +383,7 @@ def _act(caller: CallerInfo, token: Token, place: ActingKey) -> None:
         "employee": MEMBER.key(store=store_id, member=place.employee),
         "customer": CUSTOMER.key(store=store_id, customer=place.customer_id),
     }
-    _read(caller, token, keys, store_id, place.employee, place.customer_id)
+    _read(caller, token.owner, keys, store_id, place.employee, place.customer_id)
     session, actor, account, store = _signed_in(caller, keys)
     read = caller.reader
     acting, employee = read.find(keys["acting"], ActingSession), read.find(keys["employee"], Member)
@@ -378,11 +406,62 @@ def _act(caller: CallerInfo, token: Token, place: ActingKey) -> None:
     _touch(caller, keys["session"])
 
 
-def _read(
-    caller: CallerInfo, token: Token, keys: Mapping[str, Key], store_id: str, member: str, customer_id: str | None
-) -> None:
+def _enter_by_key(caller: CallerInfo, token: Token, store_id: str, customer_id: str) -> None:
+    """Admit a reseller's own system by its API key, as the person it acts for and within its scopes.
+
+    Calls: one UpdateItem more, which counts the request, and every five minutes one that notes that the key is in use.
+    """
+    key_id = digest(token.secret)
+    keys = {
+        "key": api_key_key(store_id, customer_id, key_id),
+        "member": MEMBER.key(store=store_id, member=token.owner),
+        "store": STORE.key(store=store_id),
+        "customer": CUSTOMER.key(store=store_id, customer=customer_id),
+    }
+    # One person may have several keys: what one of them was answered is none of the others' business.
+    _read(caller, f"{token.owner}.{key_id}", keys, store_id, token.owner, customer_id)
+    read = caller.reader
+    key, member = read.find(keys["key"], ApiKey), read.find(keys["member"], Member)
+    store, customer = read.find(keys["store"], Store), read.find(keys["customer"], Customer)
+    if key is None or member is None or store is None or customer is None or key.member_id != member.id:
+        raise _invalid_token()
+    reseller = customer.reseller
+    known = reseller is not None and reseller.status in {"approved", "active", "suspended"}
+    if not (known and customer.active and key.is_live(member, at=caller.at)):
+        raise _invalid_token()
+    caller.recognise(store, member=member, customer=customer, key=key)
+    _count_request(caller, key)
+    store.must_be_open()
+    _admit_key(caller, key, suspended=reseller is not None and reseller.status == "suspended")
+    note_use(key, at=caller.at)
+
+
+def _count_request(caller: CallerInfo, key: ApiKey) -> None:
+    """Count a request of a key, and tell it with every answer how many are left. Raises `ThrottledError` beyond the last."""
+    limit = KEY_REQUESTS
+    count = count_at_once(key.store_id, limit, key.id, at=caller.at)
+    window, left = int(limit.window.total_seconds()), max(0, limit.most - count)
+    caller.told["RateLimit-Policy"] = f'"default";q={limit.most};w={window}'
+    caller.told["RateLimit"] = f'"default";r={left};t={limit.seconds_left(caller.at)}'
+    if count > limit.most:
+        raise limit.refusal(caller.at)
+
+
+def _admit_key(caller: CallerInfo, key: ApiKey, *, suspended: bool) -> None:
+    needed = caller.rule.allow
+    scope = scope_for(needed)
+    if scope is None and needed not in EVERY_KEY:
+        raise _not_for_keys()
+    if scope and scope not in key.scopes:
+        raise errors.MissingScopeError(scope)
+    if suspended and needed in _ORDERING:
+        raise errors.ForbiddenError("reseller_suspended", "This reseller is suspended: it can look, and order nothing.")
+    _admit(caller)
+
+
+def _read(caller: CallerInfo, whose: str, keys: Mapping[str, Key], store_id: str, member: str, customer_id: str | None) -> None:
     facts = caller.facts
-    _expect_retries(caller, store_owner(store_id), token)
+    _expect_retries(caller, store_owner(store_id), whose)
     _fetch(caller, keys.values(), Ask(store_id, member, customer_id, facts.path_parameters, facts.query, facts.body))
 
 
@@ -410,19 +489,19 @@ def _fetch(caller: CallerInfo, keys: Iterable[Key], ask: Ask) -> None:
     caller.reader.fetch(wanted)
 
 
-def _expect_retries(caller: CallerInfo, owner: str, token: Token | None = None) -> None:
+def _expect_retries(caller: CallerInfo, owner: str, whose: str | None = None) -> None:
     """Note where the answer is kept: by key, route and caller, so that nobody is answered what another asked."""
     facts = caller.facts
     given = facts.headers.get("idempotency-key")
     if not caller.rule.idempotent:
         return
     if given is None:
-        if token is None:
+        if whose is None:
             _require_idempotency_key(caller)
         return
     if _IDEMPOTENCY_KEY.fullmatch(given) is None:
         raise errors.BadRequestError("idempotency_key_invalid", "An Idempotency-Key is 1 to 255 visible ASCII characters.")
-    route = (facts.method, facts.path, token.owner if token else "")
+    route = (facts.method, facts.path, whose or "")
     asked = fingerprint(signing_key(), *route, *(f"{name}={facts.query[name]}" for name in sorted(facts.query)), facts.body)
     key = REPLAY.key(owner=owner, digest=fingerprint(signing_key(), *route, given))
     caller.replay = Replay(key, asked)
@@ -458,6 +537,10 @@ def _precondition_required() -> errors.PreconditionRequiredError:
 
 def _invalid_token() -> errors.UnauthenticatedError:
     return errors.UnauthenticatedError("invalid_token", "This credential is not valid, or not any more. Log in again.")
+
+
+def _not_for_keys() -> errors.ForbiddenError:
+    return errors.ForbiddenError("not_for_api_keys", "This is for people alone. Log in to do it.")
 
 
 def _present[T](value: T | None) -> T:

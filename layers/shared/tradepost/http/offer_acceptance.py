@@ -15,6 +15,7 @@ from tradepost.http.offers import OfferAnswer, announce, offer_answer
 from tradepost.http.orders import deed
 from tradepost.table.customers import get_customer
 from tradepost.table.offers import get_offer, offer_keys, save_offer
+from tradepost.table.order_runs import announce_run
 from tradepost.table.orders import add_order
 from tradepost.table.people import require_employee
 from tradepost.table.products import find_products, numbers_of
@@ -65,11 +66,12 @@ def _write(offer_id: str, wanted: OfferAcceptance, caller: CallerInfo, number: s
         by=by,
         offer_id=offer.id,
     )
-    add_order(tx, order, customer, time_zone=store.time_zone, taken=taken)
+    order = add_order(tx, order, customer, time_zone=store.time_zone, taken=taken)
     require_employee(tx, store.id, order.employee_id)
     offer = save_offer(tx, offer, before=before)
     tx.audit("offer:accepted", offer.id, order_id=order.id, version=wanted.version)
     tx.audit("order:placed", order.id, number=order.number, customer_id=customer.id, status=order.status, offer_id=offer.id)
     tx.announce(OrderMail(store_id=store.id, order_id=order.id, event="placed"))
+    announce_run(tx, order, customer, "placed")
     announce(tx, offer, "accepted")
     return tx.commit_answering(offer_answer(offer, caller))

@@ -1,6 +1,7 @@
 """Ordering: what previewing and placing an order have in common, and how orders are shown."""
 
-from typing import Annotated, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
@@ -32,6 +33,13 @@ from tradepost.table.products import find_products, numbers_of, product_keys
 from tradepost.table.shapes import Key
 from tradepost.table.stores import checkout_options_key, find_checkout_options
 from tradepost.table.transaction import Transaction
+
+_SOURCES: Final[Mapping[str, tuple[OrderSource, ...]]] = {
+    "buyer": ("portal",),
+    "rep": ("fast_order",),
+    "key": ("api", "inventory_source"),
+}
+"""The ways in which orders come from each kind of caller. The first one is meant where the order does not say."""
 
 
 class OrderPreview(Answer):
@@ -144,6 +152,8 @@ class Ordering(NamedTuple):
 def ordering(new: NewOrder, caller: CallerInfo) -> Ordering:
     """Quote an order for whoever sends it: a buyer orders for itself, a sales rep for an employee of a customer in its scope.
 
+    An API key orders for the person it acts for, or for another employee of its customer.
+
     Raises `NotFoundError` for another's customer or employee, `ConflictError` for one that is not active.
     """
     store = caller.store
@@ -153,9 +163,7 @@ def ordering(new: NewOrder, caller: CallerInfo) -> Ordering:
     employee = caller.reader.find(member_key(employee_id, store.id), Member)
     if employee is None or employee.customer_id != customer.id or employee.status == "revoked":
         raise NotFoundError("employee")
-    source: OrderSource = "fast_order" if caller.is_rep else "portal"
-    if new.source not in {None, source}:
-        raise InvalidError(Fault("/source", f"is “{source}” for your orders"), code="source_not_allowed")
+    source = _source(new, caller)
     if not caller.is_rep:
         refuse_overrides(new)
     customer.must_be_active()
@@ -173,6 +181,15 @@ def ordering(new: NewOrder, caller: CallerInfo) -> Ordering:
     return Ordering(quoted, customer, employee.id, source)
 
 
+def _source(new: NewOrder, caller: CallerInfo) -> OrderSource:
+    """Return the way in which an order comes. Raises `InvalidError` for one that says it came in another way."""
+    possible = _SOURCES["key" if caller.key else "rep" if caller.is_rep else "buyer"]
+    if new.source not in {None, *possible}:
+        named = " or ".join(f"“{source}”" for source in possible)
+        raise InvalidError(Fault("/source", f"is {named} for your orders"), code="source_not_allowed")
+    return new.source or possible[0]
+
+
 def _for_whom(new: NewOrder, caller: CallerInfo) -> tuple[str, str]:
     """Return the customer and the employee of an order. Raises `InvalidError` for a sales rep that does not name them."""
     if caller.is_rep:
@@ -183,6 +200,8 @@ def _for_whom(new: NewOrder, caller: CallerInfo) -> tuple[str, str]:
     own = caller.customer_id
     if own is None or new.customer_id not in {None, own}:
         raise NotFoundError("customer")
+    if caller.key and new.employee_id:
+        return own, new.employee_id
     if new.employee_id not in {None, caller.member.id}:
         raise NotFoundError("employee")
     return own, caller.member.id

@@ -55,6 +55,8 @@ def problem_of(error: DomainError) -> Response[str]:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.UnauthenticatedError):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.MissingScopeError):
+        headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
     return problem(status, error.code, error.detail, headers=headers, **extra)
 
 

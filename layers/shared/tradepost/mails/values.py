@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tradepost.domain.offers import Offer, OfferStep
     from tradepost.domain.orders import Order
     from tradepost.domain.people import Account, Member
+    from tradepost.domain.resellers import Enrolment, Reseller
     from tradepost.domain.stores import Store
 
 PRODUCT: Final = "Tradepost"
@@ -307,6 +308,26 @@ class ResellerDecisionValues(Value):
     note: Annotated[str | None, _told("What the store has to say about it.", "We look forward to working with you.")] = None
 
 
+class AnswerValues(Value):
+    """What a company answered to a question of the store's."""
+
+    question: Annotated[str, _told("The question.", "How did you hear of us?", "Where do you sell?")]
+    answer: Annotated[str, _told("The answer.", "At the fair.", "In our own shops.")]
+
+
+class ResellerEnrolledValues(Value):
+    """A company that enrolled as a reseller, to the store that has to decide about it."""
+
+    store: StoreLook
+    name: PersonsName
+    company: Company
+    email: Annotated[str, _told("The address that it enrolled with, which is confirmed.", "ida@corner-cafe.example")]
+    address: AddressLines
+    tax_id: Annotated[str | None, _told("Its tax number.", "DE123456789")] = None
+    answers: tuple[AnswerValues, ...] = ()
+    login_url: LogInUrl = None
+
+
 class MailTemplate(NamedTuple):
     """One kind of mail: what it knows, and when it is sent.
 
@@ -349,6 +370,7 @@ TEMPLATES: Final[Mapping[str, MailTemplate]] = {
     "event_cancelled": MailTemplate(EventValues, "Tells the participants that an event is cancelled."),
     "event_mailing": MailTemplate(EventMailingValues, "Frames a circular mail to the participants of an event."),
     "reseller_confirmation": MailTemplate(ResellerConfirmationValues, "Asks a new reseller to confirm its address."),
+    "reseller_enrolled": MailTemplate(ResellerEnrolledValues, "Tells the store that a company has enrolled and waits."),
     "reseller_approved": MailTemplate(ResellerDecisionValues, "Tells a reseller that it was approved."),
     "reseller_denied": MailTemplate(ResellerDecisionValues, "Tells a reseller that it was not approved."),
 }
@@ -570,6 +592,51 @@ def event_values(store: "Store", event: "Event", *, name: str, company: str) -> 
         url=str(event.url) if event.url else None,
     )
     values = EventValues(store=look_of(store), name=name, company=company, login_url=login_url(store), event=contents)
+    return values.model_dump()
+
+
+def reseller_confirmation_values(store: "Store", enrolment: "Enrolment", *, link: str) -> Values:
+    """Return what the mail knows by which a company confirms its enrolment."""
+    application = enrolment.application
+    values = ResellerConfirmationValues(
+        store=look_of(store),
+        name=application.contact.name,
+        company=application.company,
+        email=application.contact.email,
+        link=link,
+        expires_on=display_date(enrolment.expires_at, store.time_zone),
+        expires_at=display_time(enrolment.expires_at, store.time_zone),
+    )
+    return values.model_dump()
+
+
+def reseller_enrolled_values(store: "Store", reseller: "Reseller") -> Values:
+    """Return what the mail knows by which a store learns of a reseller that waits."""
+    application = reseller.application
+    values = ResellerEnrolledValues(
+        store=look_of(store),
+        name=application.contact.name,
+        company=application.company,
+        email=application.contact.email,
+        address=tuple(address_lines(application.address)),
+        tax_id=application.tax_id,
+        answers=tuple(AnswerValues(question=asked, answer=said) for asked, said in application.answers.items()),
+        login_url=login_url(store),
+    )
+    return values.model_dump()
+
+
+def reseller_decision_values(store: "Store", reseller: "Reseller") -> Values:
+    """Return what the mail knows by which a reseller learns what was decided about it."""
+    application = reseller.application
+    values = ResellerDecisionValues(
+        store=look_of(store),
+        name=application.contact.name,
+        company=application.company,
+        email=application.contact.email,
+        login_url=login_url(store),
+        note=reseller.reason,
+    )
     return values.model_dump()
 
 

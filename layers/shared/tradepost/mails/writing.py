@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tradepost.aws.links import invitation_link, offer_link, public_url, reset_token
+from tradepost.aws.links import enrolment_link, invitation_link, offer_link, public_url, reset_token
 from tradepost.aws.mails import Mail
 from tradepost.domain import clock
 from tradepost.domain.customers import Customer
@@ -29,10 +29,13 @@ from tradepost.domain.outbox import (
     OutboxItem,
     PasswordChangedMail,
     PasswordResetMail,
+    ResellerConfirmationMail,
+    ResellerMail,
     TemplateTestMail,
     WelcomeMail,
 )
 from tradepost.domain.people import Account, Member
+from tradepost.domain.resellers import Enrolment, Reseller, is_still_so
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.mails import values
@@ -46,6 +49,7 @@ from tradepost.table.offers import offer_keys
 from tradepost.table.orders import order_key
 from tradepost.table.people import find_person, member_key
 from tradepost.table.reading import Reader
+from tradepost.table.resellers import enrolment_key, reseller_key
 from tradepost.table.shapes import ACCOUNT, Key
 from tradepost.table.stores import store_key
 
@@ -69,10 +73,10 @@ def written(item: OutboxItem) -> Mail | None:
             mail = _offer(read, message)
         case EventMail():
             mail = _event(read, message)
-        case PasswordResetMail():
-            mail = _password_reset(read, message)
-        case PasswordChangedMail():
-            mail = _password_changed(read, message, item)
+        case ResellerConfirmationMail() | ResellerMail():
+            mail = _reseller(read, message)
+        case PasswordResetMail() | PasswordChangedMail():
+            mail = _password(read, message, item)
         case TemplateTestMail():
             mail = _template_test(read, message)
     return mail
@@ -206,6 +210,42 @@ def _event(read: Reader, message: EventMail) -> Mail | None:
             logger.warning("circular mail that cannot be said to somebody", event_mailing=mailing.id)
             return None
     return _mail(store, (participant.email,), _worded(read, store, name, told))
+
+
+def _reseller(read: Reader, message: ResellerConfirmationMail | ResellerMail) -> Mail | None:
+    if isinstance(message, ResellerConfirmationMail):
+        return _reseller_confirmation(read, message)
+    return _reseller_news(read, message)
+
+
+def _reseller_confirmation(read: Reader, message: ResellerConfirmationMail) -> Mail | None:
+    key = enrolment_key(message.store_id, message.enrolment_id)
+    store = _store(read, message.store_id, "reseller_confirmation", [key])
+    enrolment = read.get(key, Enrolment)
+    if not enrolment.is_open(clock.now()):
+        return None
+    told = values.reseller_confirmation_values(store, enrolment, link=enrolment_link(store.id, enrolment.id))
+    return _mail(store, (enrolment.application.contact.email,), _worded(read, store, "reseller_confirmation", told))
+
+
+def _reseller_news(read: Reader, message: ResellerMail) -> Mail | None:
+    """Write to a reseller what was decided about it, or to the store that one waits."""
+    name, key = f"reseller_{message.event}", reseller_key(message.store_id, message.reseller_id)
+    store = _store(read, message.store_id, name, [key])
+    reseller = read.get(key, Reseller)
+    if not is_still_so(message.event, reseller):
+        return None
+    if message.event == "enrolled":
+        to = store.branding.reply_to or _owners_address(read, store)
+        return _mail(store, (to,), _worded(read, store, name, values.reseller_enrolled_values(store, reseller))) if to else None
+    told = values.reseller_decision_values(store, reseller)
+    return _mail(store, (reseller.application.contact.email,), _worded(read, store, name, told))
+
+
+def _password(read: Reader, message: PasswordResetMail | PasswordChangedMail, item: OutboxItem) -> Mail | None:
+    if isinstance(message, PasswordResetMail):
+        return _password_reset(read, message)
+    return _password_changed(read, message, item)
 
 
 def _password_reset(read: Reader, message: PasswordResetMail) -> Mail | None:

@@ -68,10 +68,12 @@ def list_partition(
     after: Position | None = None,
     where: Condition | None = None,
     newest_first: bool = False,
+    begins_with: str | None = None,
 ) -> Rows:
-    """Return a page of a partition of the table itself, with one consistent Query."""
+    """Return a page of a partition of the table itself, or of those whose sort keys begin alike, with one consistent Query."""
     pages = Record.query(
         partition,
+        range_key_condition=Record.sk.startswith(begins_with) if begins_with else None,
         filter_condition=where,
         page_size=limit + 1 if where is None else WINDOW,
         consistent_read=True,

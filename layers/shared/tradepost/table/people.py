@@ -50,9 +50,14 @@ def find_person(person: str) -> Person:
     return Person(one(Account), all_of(Membership), all_of(Throttle), one(PasswordReset))
 
 
-def save_account(tx: Transaction, account: Account) -> None:
+def account_key(person: str) -> Key:
+    """Return where a person's account is kept."""
+    return ACCOUNT.key(person=person)
+
+
+def save_account(tx: Transaction, account: Account, *, otherwise: DomainError | None = None) -> None:
     """Write an account."""
-    tx.save(Record.of(ACCOUNT.key(person=account.person), account))
+    tx.save(Record.of(account_key(account.person), account), otherwise=otherwise)
 
 
 def member_key(member_id: str, store_id: str) -> Key:

@@ -170,9 +170,15 @@ INVOICE: Final = Shape(
 )
 INVOICE_NUMBERS: Final = Shape("invoice_numbers", "INVOICE-NUMBERS#{store}", "{series}")
 BILLING_STATE: Final = Shape("billing_state", "BILLING#{store}#{order}", "BILLING")
-CREDIT_BALANCE: Final = Shape("credit_balance", "CREDITS#{store}#{customer}", "BALANCE")
-CREDIT_ENTRY: Final = Shape("credit_entry", "CREDITS#{store}#{customer}", "ENTRY#{at}#{id}")
-API_KEY: Final = Shape("api_key", "API-KEYS#{store}#{customer}", "{key}")
+CREDIT_BALANCE: Final = Shape("credit_balance", "CREDITS#{store}#{reseller}", "BALANCE")
+CREDIT_ENTRY: Final = Shape("credit_entry", "CREDITS#{store}#{reseller}", "ENTRY#{at}#{id}")
+API_KEY: Final = Shape(
+    "api_key",
+    "API-KEYS#{store}#{customer}",
+    "{key}",
+    gsi1=Key("CUSTOMER-API-KEYS#{store}#{customer}", "{created_at}#{key}"),
+)
+KEY_RING: Final = Shape("key_ring", "KEY-RING#{store}#{customer}", "KEY-RING")
 ACCOUNT: Final = Shape("account", "PERSON#{person}", "ACCOUNT")
 MEMBERSHIP: Final = Shape("membership", "PERSON#{person}", "MEMBERSHIP#{member}")
 THROTTLE: Final = Shape("throttle", "PERSON#{person}", "THROTTLE#{window}")

@@ -54,11 +54,12 @@ class Replay(NamedTuple):
 
 
 class TokenSeed(Value):
-    """From what the token in an answer is derived, together with the request's Idempotency-Key."""
+    """From what the token in an answer is derived, together with the request's Idempotency-Key; `field` is its name there."""
 
     kind: TokenKind = "session"
     owner: str
     session: str
+    field: str = "token"
 
 
 class KeptAnswer(Entity):
@@ -173,8 +174,11 @@ class Transaction:
         self.delete(CLAIM.key(store=store_id, what=what, value=value))
 
     def announce(self, message: Message, *, after: timedelta = timedelta()) -> str:
-        """Send a message when, and only when, this transaction succeeds. Returns the message's id."""
-        item = OutboxItem(id=new_id(), message=message, created_at=self.at)
+        """Send a message when, and only when, this transaction succeeds. Returns the message's id.
+
+        It is relayed at once all the same: what comes before it is due, its consumer leaves to the sweeper.
+        """
+        item = OutboxItem(id=new_id(), message=message, created_at=self.at, due_at=self.at + after if after else None)
         key = OUTBOX.key(owner=self.owner, id=item.id)
         due = OUTBOX.index1(shard=shard_of(item.id), due_at=stamp(self.at + after), id=item.id)
         self.save(Record.of(key, item, index1=due))
