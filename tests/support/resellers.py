@@ -156,6 +156,10 @@ class Resale:
         assert reply.status == 200, reply.text
         return dict(reply.json)
 
+    def join(self, email: str = EMAIL) -> tuple[dict[str, Any], Client]:
+        """Enrol a reseller, approve it and log its contact in."""
+        return self.approved(email), self.login(email)
+
     def decide(self, reseller_id: str, move: str, **body: Any) -> dict[str, Any]:
         """Decide about a reseller by hand."""
         reply = self.owner.post(f"/v1/resellers/{reseller_id}/{move}", body or None)

@@ -10,6 +10,7 @@ from tests.conftest import Clock
 from tests.support.faults import failing, meanwhile, refusal
 from tests.support.gathering import Gathering
 from tests.support.ordering import send_event
+from tests.support.resellers import open_resale
 from tests.support.table import stored
 from tests.support.world import Shop
 from tradepost.domain.clock import stamp
@@ -370,3 +371,12 @@ def test_a_request_sent_twice_drafts_and_cancels_once(gathering: Gathering) -> N
     told = [gathering.owner.post(path, key="off", headers=headers) for _ in range(2)]
     assert told[0].json == told[1].json
     assert len(stored("event_mailing")) == 1
+
+
+def test_a_reseller_in_no_group_sees_what_is_for_everybody_or_for_itself(gathering: Gathering) -> None:
+    reseller, buyer = open_resale(gathering.team.market.shop).join()
+    for_all, for_it = gathering.publish(), gathering.publish(customer_ids=[reseller["customer_id"]])
+    for_group = gathering.publish(group_ids=[gathering.team.market.shop.group_id])
+    assert {event["id"] for event in buyer.get("/v1/events").json["items"]} == {for_all["id"], for_it["id"]}
+    assert buyer.get(f"/v1/events/{for_it['id']}").status == 200
+    assert buyer.get(f"/v1/events/{for_group['id']}").status == 404

@@ -1,9 +1,14 @@
 """Reseller channels: resellers that are served alike."""
 
+from pynamodb.expressions.operand import Path
+
 from tests.support.client import Client
+from tests.support.faults import meanwhile
 from tests.support.ordering import send_event
 from tests.support.table import stored
 from tests.support.world import Shop, open_shop
+from tradepost.table.records import Record
+from tradepost.table.stores import store_key
 
 
 def test_a_channel_is_created_listed_and_shown(shop: Shop) -> None:
@@ -74,3 +79,52 @@ def test_a_retry_creates_nothing(shop: Shop) -> None:
     assert [reply.status for reply in replies] == [201, 201]
     assert replies[0].json == replies[1].json
     assert len(stored("reseller_channel")) == 1
+
+
+def tiers(shop: Shop) -> dict[str, str]:
+    """Return what the store itself knows of the tiers of its channels."""
+    [store] = [item for item in stored("store") if item["slug"] == shop.slug]
+    return dict(store["channel_tiers"])
+
+
+def test_the_store_knows_the_tiers_of_its_channels_without_a_read(shop: Shop) -> None:
+    channel = shop.owner.post("/v1/reseller-channels", {"name": "Shops", "price_tier_id": shop.tier_id}).json
+    shop.owner.post("/v1/reseller-channels", {"name": "Markets"})
+    path = f"/v1/reseller-channels/{channel['id']}"
+    assert tiers(shop) == {channel["id"]: shop.tier_id}
+    channel = shop.owner.patch(path, {"name": "Shops!"}, etag=channel["etag"]).json
+    assert tiers(shop) == {channel["id"]: shop.tier_id}
+    channel = shop.owner.patch(path, {"price_tier_id": None}, etag=channel["etag"]).json
+    assert tiers(shop) == {}
+    channel = shop.owner.patch(path, {"price_tier_id": shop.tier_id}, etag=channel["etag"]).json
+    assert shop.owner.delete(path, etag=channel["etag"]).status == 204
+    assert tiers(shop) == {}
+
+
+def test_a_store_that_was_opened_before_there_were_channels_with_prices_gets_to_know_them(shop: Shop) -> None:
+    plain = shop.owner.post("/v1/reseller-channels", {"name": "Old"}).json
+    Record(*store_key("acme")).update([Path("aside.channel_tiers").remove()])
+    path = f"/v1/reseller-channels/{plain['id']}"
+    plain = shop.owner.patch(path, {"name": "Older"}, etag=plain["etag"]).json
+    channels = [
+        shop.owner.post("/v1/reseller-channels", {"name": name, "price_tier_id": shop.tier_id}).json["id"] for name in "AB"
+    ]
+    assert tiers(shop) == dict.fromkeys(channels, shop.tier_id)
+
+
+def test_of_two_first_tiers_at_once_none_is_lost(shop: Shop) -> None:
+    Record(*store_key("acme")).update([Path("aside.channel_tiers").remove()])
+    body = {"name": "A", "price_tier_id": shop.tier_id}
+    with meanwhile("TransactWriteItems", lambda: shop.owner.post("/v1/reseller-channels", {**body, "name": "B"})):
+        reply = shop.owner.post("/v1/reseller-channels", body, key="once")
+    assert (reply.status, reply.code) == (409, "conflict")
+    assert shop.owner.post("/v1/reseller-channels", body, key="once").status == 201
+    assert len(tiers(shop)) == 2
+
+
+def test_a_store_has_a_hundred_channels_with_prices_at_most(shop: Shop) -> None:
+    many = {f"c{number}": shop.tier_id for number in range(100)}
+    Record(*store_key("acme")).update([Path("aside.channel_tiers").set(many)])
+    reply = shop.owner.post("/v1/reseller-channels", {"name": "A", "price_tier_id": shop.tier_id})
+    assert (reply.status, reply.code) == (409, "too_many_channels")
+    assert shop.owner.post("/v1/reseller-channels", {"name": "A"}).status == 201
