@@ -140,7 +140,7 @@ def test_a_suspended_reseller_reads_and_orders_nothing(keyed: Keyed) -> None:
         client.post("/v1/order-previews", keyed.market.body(), key=None),
         client.post(f"/v1/orders/{order['id']}/cancel", headers={"If-Match": order["etag"]}),
     ):
-        assert refused(reply) == (403, "reseller_suspended")
+        assert refused(reply) == (409, "reseller_suspended")
     assert (len(stored("order")), stored("order")[0]["status"]) == (before, "received")
 
 
