@@ -80,8 +80,8 @@ def test_a_key_that_was_never_made_is_refused_and_counts_for_nothing(keyed: Keye
 
 
 def test_a_key_of_one_person_is_none_of_another(keyed: Keyed) -> None:
-    token = parse_token(keyed.make()["key"])
     uma = colleague(keyed.market.shop, keyed.market.customer["id"]).get("/v1/me").json["id"]
+    token = parse_token(keyed.make()["key"])
     assert token is not None
     assert refused(keyed.market.owner.as_(str(token._replace(owner=uma))).get("/v1/me")) == INVALID
 
@@ -140,7 +140,7 @@ def test_a_suspended_reseller_reads_and_orders_nothing(keyed: Keyed) -> None:
         client.post("/v1/order-previews", keyed.market.body(), key=None),
         client.post(f"/v1/orders/{order['id']}/cancel", headers={"If-Match": order["etag"]}),
     ):
-        assert refused(reply) == (403, "reseller_suspended")
+        assert refused(reply) == (409, "reseller_suspended")
     assert (len(stored("order")), stored("order")[0]["status"]) == (before, "received")
 
 

@@ -277,8 +277,8 @@ def identify(caller: CallerInfo) -> None:
     """Find out who is asking and whether this route is for them, and note it with the caller.
 
     Calls: none for a malformed credential, otherwise one BatchGetItem; an API key's requests are counted besides. Raises
-    `UnauthenticatedError`, `ForbiddenError`, `UnavailableError`, `ThrottledError`, and for a retried request whose key was
-    used for another one `InvalidError`.
+    `UnauthenticatedError`, `ForbiddenError`, `UnavailableError`, `ThrottledError`, for a suspended reseller `ConflictError`,
+    and for a retried request whose key was used for another one `InvalidError`.
     """
     facts, rule = caller.facts, caller.rule
     credential = facts.headers.get("authorization", "").strip()
@@ -455,7 +455,7 @@ def _admit_key(caller: CallerInfo, key: ApiKey, *, suspended: bool) -> None:
     if scope and scope not in key.scopes:
         raise errors.MissingScopeError(scope)
     if suspended and needed in _ORDERING:
-        raise errors.ForbiddenError("reseller_suspended", "This reseller is suspended: it can look, and order nothing.")
+        raise errors.ConflictError("reseller_suspended", "This reseller is suspended: it can look, and order nothing.")
     _admit(caller)
 
 
