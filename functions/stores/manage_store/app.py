@@ -7,7 +7,7 @@ from pydantic import StrictBool
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.permissions import Permission
 from tradepost.domain.standards import TimeZone
-from tradepost.domain.stores import Branding, Days, GuestAccess, Hostname, OverrideLimits, change_settings
+from tradepost.domain.stores import BillingCc, Branding, Days, GuestAccess, Hostname, OverrideLimits, change_settings
 from tradepost.domain.values import Change, Reference, Text
 from tradepost.http.answers import StoreBrief, StoreSettings, store_brief, store_settings
 from tradepost.http.app import Caller, make_app
@@ -33,6 +33,7 @@ class StoreChange(Change):
     default_landing: Text | None = None
     invitation_days: Days | None = None
     offer_days: Days | None = None
+    billing_cc: BillingCc | None = None
     override_limits: OverrideLimits | None = None
     acting_needs_consent: StrictBool | None = None
     domain: Hostname | None = None

@@ -27,7 +27,6 @@ BILLABLE: Final[frozenset[OrderStatus]] = frozenset({"received", "confirmed", "i
 OVER: Final[frozenset[OrderStatus]] = frozenset({"cancelled", "rejected"})
 
 
-
 def numbered(series: Series, count: int) -> str:
     """Spell the number of a bill: `INV-000042`."""
     return f"{series}-{count:06}"
@@ -132,7 +131,14 @@ class Issued(NamedTuple):
 
 
 def invoiced(
-    order: Order, computed: Computed, event: BillingEvent, issued: Issued, *, store: Store, reseller_id: str, due_on: date | None
+    order: Order,
+    computed: Computed,
+    event: BillingEvent,
+    issued: Issued,
+    *,
+    store: Store,
+    reseller_id: str,
+    due_on: date | None,
 ) -> Invoice:
     """Return the invoice of an order."""
     return Invoice(

@@ -40,6 +40,8 @@ type PaymentProviderName = Literal["manual", "stripe"]
 """Who carries payments out: a person, who notes money as it comes and goes, or Stripe."""
 type StripeAccount = Annotated[str, Field(pattern=r"^acct_[A-Za-z0-9]{1,60}$")]
 type Days = Annotated[StrictInt, Field(ge=1, le=365)]
+type BillingCc = Annotated[tuple[Email, ...], Field(max_length=5)]
+"""Who gets a copy of every bill that the store mails."""
 type HttpsUrl = Annotated[
     AnyHttpUrl,
     AfterValidator(_https),
@@ -95,6 +97,7 @@ class Store(Entity):
     default_landing: Text = DEFAULT_LANDING
     invitation_days: Days = 14
     offer_days: Days = 30
+    billing_cc: BillingCc = ()
     override_limits: OverrideLimits = OverrideLimits()
     acting_needs_consent: bool = False
     domain: Hostname | None = None

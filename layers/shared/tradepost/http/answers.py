@@ -19,7 +19,7 @@ from tradepost.domain.customers import (
 from tradepost.domain.invitations import Edit, Invitation, InvitationKind
 from tradepost.domain.people import Access, Member, Party, RepStatus
 from tradepost.domain.permissions import Role
-from tradepost.domain.stores import Branding, GuestAccess, OverrideLimits, Store
+from tradepost.domain.stores import BillingCc, Branding, GuestAccess, OverrideLimits, Store
 from tradepost.domain.values import Instant, Price
 from tradepost.http.app import Answer
 from tradepost.table.transaction import KEPT
@@ -58,6 +58,7 @@ class StoreSettings(Answer):
     default_landing: str
     invitation_days: int
     offer_days: int
+    billing_cc: BillingCc
     override_limits: OverrideLimits
     acting_needs_consent: bool
     domain: str | None

@@ -97,9 +97,7 @@ class Wanted(NamedTuple):
     end: datetime | None = None
 
 
-def list_invoices(
-    scope: Scope, wanted: Wanted, *, limit: int, after: Position | None
-) -> tuple[list[Invoice], Position | None]:
+def list_invoices(scope: Scope, wanted: Wanted, *, limit: int, after: Position | None) -> tuple[list[Invoice], Position | None]:
     """Return a page of the invoices of a scope that is the whole store or one's own company, newest first. One Query."""
     if scope.reach not in {"store", "own"}:
         raise ValueError("bills are for owners and for customers themselves")

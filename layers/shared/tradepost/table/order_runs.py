@@ -32,4 +32,3 @@ def announce_change(tx: Transaction, order: Order, customer: Customer, *, before
     """Let the rules decide about an order that was changed, unless it now waits for approval: then that is its next word."""
     if order.status == "received" and is_billed_anew(order, before):
         announce_run(tx, order, customer, "updated")
-
