@@ -193,7 +193,7 @@ def actions(draw: st.DrawFn) -> dict[str, Any]:
         case "shipping":
             flat, tiered = {"amount": eur(draw(amounts))}, {"tiers": draw(tiers())}
             mode = draw(st.sampled_from(["passed_on", "flat", "tiered"]))
-            action |= {"mode": mode, **{"passed_on": {}, "flat": flat, "tiered": tiered}[mode]}
+            action |= {"passed_on": {}, "flat": flat, "tiered": tiered}[mode] | {"mode": mode}
             if draw(st.booleans()):
                 action["free_above"] = eur(draw(subtotals.filter(lambda amount: amount <= MAX_AMOUNT)))
         case _:
