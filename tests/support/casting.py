@@ -17,6 +17,7 @@ from tests.support import customer_imports as imports
 from tests.support.client import Client
 from tests.support.functions import ROOT, Reply
 from tests.support.reps import allocate, hire
+from tests.support.resellers import enrolled
 from tests.support.table import in_memory, records
 from tests.support.world import ADDRESS, Shop, open_shop
 from tradepost.aws.links import reset_token
@@ -212,8 +213,27 @@ def build_world(api: Client) -> World:
         **_gatherings(rep.client, buyer),
         **_offers(buying["id"], clients),
         **_rules(acme),
+        **_resellers(acme),
     }
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
+
+
+def _resellers(shop: Shop) -> dict[str, str]:
+    """Return a reseller that awaits a decision, one that is approved, one that is suspended, and the channel of these two."""
+    channel = shop.owner.post("/v1/reseller-channels", {"name": "Used"}).json["id"]
+    waiting, approved, suspended = (
+        enrolled(shop.slug, f"rob@{name}.test", company=company)
+        for name, company in (("amberarch", "Amber Arch"), ("brownbarn", "Brown Barn"), ("cleancove", "Clean Cove"))
+    )
+    for path, body in (
+        (f"{approved}/approve", {"channel_id": channel}),
+        (f"{suspended}/approve", {"channel_id": channel}),
+        (f"{suspended}/suspend", None),
+    ):
+        reply = shop.owner.post(f"/v1/resellers/{path}", body)
+        assert reply.status == 200, reply.text
+    ids = {"reseller_id": waiting, "approved_reseller_id": approved, "suspended_reseller_id": suspended}
+    return {**ids, "used_channel_id": channel}
 
 
 def _acting(rep: Client, customer_id: str, employee_id: str) -> Client:
