@@ -102,6 +102,9 @@ def prune(libraries: Path) -> None:
     shutil.rmtree(libraries / "pytz" / "zoneinfo", ignore_errors=True)
     # email-validator asks the DNS only when told to check deliverability, which no request should wait for.
     shutil.rmtree(libraries / "dns", ignore_errors=True)
+    # Stripe's types of parameters and of thin events, more than half of it, are for type checkers; no code loads them.
+    for name in ("params", "events"):
+        shutil.rmtree(libraries / "stripe" / name, ignore_errors=True)
     for folder in sorted(libraries.rglob("*")):
         if folder.is_dir() and folder.name in {"__pycache__", "tests", "test", "bin", "examples"}:
             shutil.rmtree(folder)

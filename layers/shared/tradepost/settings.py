@@ -24,6 +24,8 @@ class Settings(BaseModel):
     enrolment_queue_url: str = ""
     rules_queue_url: str = ""
     imports_bucket: str = ""
+    stripe_secret_id: str = ""
+    stripe_address: str = "https://api.stripe.com"
     store_signup: Literal["open", "closed"] = "open"
 
 

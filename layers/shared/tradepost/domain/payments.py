@@ -83,11 +83,15 @@ TRANSITIONS: Final[Mapping[PaymentStep, PaymentTransition]] = {
 }
 """How payments move. What was captured or refunded in part stays `paid`: the amounts beside the state say how much."""
 
-_DONE: Final[Mapping[OperationKind, PaymentEvent]] = {
+_EVENTS: Final[Mapping[PaymentStep, PaymentEvent]] = {
     "authorise": "authorised",
     "capture": "captured",
     "refund": "refunded",
     "void": "voided",
+    "defer": "deferred",
+    "close": "closed",
+    "lapse": "lapsed",
+    "revert_refund": "refund_reverted",
 }
 _REFUSED: Final[Mapping[OperationKind, PaymentEvent]] = {
     "authorise": "authorise_declined",
@@ -98,9 +102,13 @@ _REFUSED: Final[Mapping[OperationKind, PaymentEvent]] = {
 
 
 class Succeeded(NamedTuple):
-    """A provider has done what it was asked for; `reference` is what it calls it."""
+    """A provider has done what it was asked for; `reference` is what it calls it.
+
+    `amount` is how much it says it captured, should somebody have asked it for another sum in its own pages.
+    """
 
     reference: str | None = None
+    amount: int | None = None
 
 
 class Declined(NamedTuple):
@@ -388,6 +396,8 @@ def concluded(payment: Payment, outcome: Outcome, *, at: datetime) -> Payment:
     payment = payment.model_copy(update={"pending": None})
     if isinstance(outcome, Declined):
         return _refused(payment, operation, outcome.reason, at=at)
+    if outcome.amount is not None:
+        operation = operation.model_copy(update={"amount": payment.of(outcome.amount)})
     return _succeeded(payment, operation, outcome.reference, at=at)
 
 
@@ -430,8 +440,7 @@ def refund_reverted(payment: Payment, *, refund: str, reason: str, at: datetime)
     if payment.status not in TRANSITIONS["revert_refund"].sources:
         return payment
     back = told[0].amount
-    said = {"amount": back, "reference": refund, "note": reason}
-    moved = _moved(payment, "revert_refund", "refund_failed", by=SYSTEM, at=at, **said)
+    moved = _moved(payment, "revert_refund", "refund_failed", by=SYSTEM, at=at, amount=back, note=reason, reference=refund)
     left = payment.of(payment.refunded.amount - back.amount)
     return moved.model_copy(update={"refunded": left, "last_error": reason})
 
@@ -517,7 +526,7 @@ def _succeeded(payment: Payment, operation: PendingOperation, reference: str | N
     named = reference or payment.reference
     moved = _noted(
         payment,
-        _DONE[operation.kind],
+        _EVENTS[operation.kind],
         status,
         by=operation.by,
         at=at,
@@ -553,14 +562,7 @@ def _moved(
     note: str | None = None,
     reference: str | None = None,
 ) -> Payment:
-    event: Mapping[PaymentStep, PaymentEvent] = {
-        **_DONE,
-        "defer": "deferred",
-        "close": "closed",
-        "lapse": "lapsed",
-        "revert_refund": "refund_reverted",
-    }
-    return _noted(payment, event[step], to, by=by, at=at, amount=amount, note=note, reference=reference)
+    return _noted(payment, _EVENTS[step], to, by=by, at=at, amount=amount, note=note, reference=reference)
 
 
 def _noted(

@@ -39,7 +39,7 @@ logger = Logger(service="tradepost")
 # Stripe remembers a key for 24 hours at least. Asked under one that it has forgotten, it would do the same a second time.
 KEY_IS_KNOWN: Final = timedelta(hours=23)
 # What was asked for before that has been carried out by then, or never will be.
-SETTLED: Final = timedelta(hours=24)
+SETTLED: Final = timedelta(hours=48)
 ENOUGH_SECONDS: Final = 9
 """For how long one message may go on to a next operation: each may take two calls of six seconds."""
 _MOST_ROUNDS: Final = 10
