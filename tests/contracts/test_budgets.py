@@ -24,6 +24,9 @@ WHOSE_OFFERS = "whose customers they are made to, which a sales rep has to have 
 IN_LINE = "who waits for a place stands in a line of its own, where it is one Query"
 WHOSE_KEYS = "which customer a reseller is, and so where its keys are, the owner's request is told only by the reseller"
 CROWDS = "whoever comes from one place is counted by itself, so that a crowd does not wait for one another"
+TRIED = (
+    "whose the latest orders are is known only by them, and by that the rules, bills and products that they are held against"
+)
 FIGURES = "the figures of customers that have ordered, one Query each, come to count for others"
 
 # Calls, most of all, and why. Everything else stays within the budget.
@@ -70,6 +73,7 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "PATCH /v1/resellers/{reseller_id}/api-keys/{key_id}": (3, WHOSE_KEYS),
     "POST /v1/resellers/{reseller_id}/api-keys/{key_id}/rotate": (3, WHOSE_KEYS),
     "DELETE /v1/resellers/{reseller_id}/api-keys/{key_id}": (3, WHOSE_KEYS),
+    "POST /v1/rules/dry-run": (6, TRIED),
     "GET /v1/health": (4, "it asks SES for the sender, its domain and the account, at most once in half a minute"),
 }
 

@@ -10,10 +10,12 @@ from liquid.exceptions import LiquidError
 from pydantic import ValidationError
 
 from tests.support.html import HtmlPage
+from tradepost.domain.billing import Invoice, Issued, invoiced, taken_back
 from tradepost.domain.colours import contrast
 from tradepost.domain.customers import Customer, PostalAddress
 from tradepost.domain.events import Event
 from tradepost.domain.invitations import Invitation
+from tradepost.domain.invoicing import invoice_lines
 from tradepost.domain.offer_contents import OfferContent, OfferLine
 from tradepost.domain.offers import Offer, OfferStep, SentVersion
 from tradepost.domain.orders import HistoryEntry, Order, OrderLine, Total
@@ -29,6 +31,7 @@ from tradepost.mails.values import (
     OfferSaid,
     event_values,
     invitation_values,
+    invoice_values,
     offer_news_values,
     offer_values,
     order_values,
@@ -184,6 +187,8 @@ def an_offer(called: str) -> Offer:
 
 
 def _of_somebody(name: str, shop: Store, called: str) -> Mapping[str, Any]:
+    if name in {"invoice_issued", "credit_note"}:
+        return invoice_values(shop, bill(name, called), name=called)
     if name == "welcome":
         return welcome_values(shop, member(called), company=called)
     account = Account(
@@ -237,6 +242,13 @@ def event(called: str) -> Event:
         created_by=SYSTEM,
         created_at=AT,
     )
+
+
+def bill(name: str, called: str) -> Invoice:
+    about, issued = order(called), Issued("INV-000042", AT)
+    computed = invoice_lines(about, [], credit_balance=0, weight=0)
+    invoice = invoiced(about, computed, "placed", issued, store=store(), reseller_id="r", due_on=date(2026, 12, 20))
+    return invoice if name == "invoice_issued" else taken_back(invoice, about, "cancelled", issued, store=store())
 
 
 def order(called: str) -> Order:

@@ -88,7 +88,10 @@ def test_own_words_stand_in_the_stores_brand() -> None:
         ("{% %}", "line 1: a tag has no name"),
         ("{{ store }}", "line 1: `store` is no text; write `store.name`, for example"),
         ("{% render 'button', to: link %}", "line 1: `render 'button'` wants `label`"),
-        ("{% render 'layout' %}", "line 1: there is no part `layout`: `render` takes `button`, `event`, `offer`, `order`"),
+        (
+            "{% render 'layout' %}",
+            "line 1: there is no part `layout`: `render` takes `button`, `event`, `invoice`, `offer`, `order`",
+        ),
         ("\n{{ name | append }}", "line 2: `append` does not take this"),
         ("{% if link == 'x' %}{% assign found = 1 %}{% endif %}\n{{ found }}", "line 2: 'found' is undefined"),
         ("{% if name %}{% endif %}", "says nothing"),

@@ -228,6 +228,8 @@ def _api_keys(shop: Shop, customer_id: str) -> dict[str, str]:
     made = shop.owner.post(f"/v1/resellers/{reseller_id}/api-keys", {"name": "Shop", "scopes": []})
     assert made.status == 201, made.text
     return {"keyed_reseller_id": reseller_id, "key_id": made.json["id"], "api_key": made.json["key"]}
+
+
 def _resellers(shop: Shop) -> dict[str, str]:
     """Return a reseller that awaits a decision, one that is approved, one that is suspended, and the channel of these two."""
     channel = shop.owner.post("/v1/reseller-channels", {"name": "Used"}).json["id"]
@@ -379,6 +381,8 @@ def _rules(shop: Shop) -> dict[str, str]:
     assert made.status == 201, made.text
     # Written so that no other number is taken for it.
     return {"rule_id": made.json["id"], "rule_version": "000001"}
+
+
 def _enrolment(api: Client) -> dict[str, str]:
     """Return a store that companies enrol with, and the link by which one that did confirms it."""
     shop = open_shop(api, "harbour-of-resellers", name="Skerry Supplies")

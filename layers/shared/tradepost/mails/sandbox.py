@@ -39,6 +39,7 @@ SECONDS: Final = 0.2
 PARTS: Final[Mapping[str, frozenset[str]]] = {
     "button": frozenset({"to", "label"}),
     "event": frozenset({"event"}),
+    "invoice": frozenset({"invoice"}),
     "offer": frozenset({"offer"}),
     "order": frozenset({"order"}),
 }

@@ -18,6 +18,7 @@ from tradepost.domain.values import HexColour, Value
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+    from tradepost.domain.billing import Invoice
     from tradepost.domain.customers import Customer
     from tradepost.domain.events import Event
     from tradepost.domain.invitations import Invitation
@@ -328,6 +329,37 @@ class ResellerEnrolledValues(Value):
     login_url: LogInUrl = None
 
 
+class InvoiceLineValues(Value):
+    """One line of an invoice or a credit note."""
+
+    text: Annotated[str, _told("What it is for.", "Subtotal", "Dropship fee")]
+    amount: Annotated[str, _told("What it comes to.", "EUR\u00a0297.00", "EUR\u00a02.50")]
+
+
+class InvoiceContents(Value):
+    """An invoice or a credit note as it is read."""
+
+    number: Annotated[str, _told("Its number.", "INV-000042")]
+    credits: Annotated[str | None, _told("The number of the invoice that a credit note takes back.", "INV-000041")] = None
+    order_number: Annotated[str, _told("The order's number.", "O-7Q4K9D")]
+    issued_on: Annotated[str, _told("The day on which it was issued.", "6 December 2026")]
+    due_on: Annotated[str | None, _told("The day on which it is due, if one was agreed on.", "20 December 2026")] = None
+    lines: tuple[InvoiceLineValues, ...]
+    total: Annotated[str, _told("What it comes to.", "EUR\u00a0299.50")]
+    payment_method: Annotated[str, _told("How it is paid.", "Invoice, 30 days")]
+    billing_address: AddressLines
+
+
+class InvoiceValues(Value):
+    """An invoice, or a credit note, to whom it is for."""
+
+    store: StoreLook
+    name: Annotated[str | None, _told("The person who is written to.", "Ida Holm")] = None
+    company: Company
+    login_url: LogInUrl = None
+    invoice: InvoiceContents
+
+
 class MailTemplate(NamedTuple):
     """One kind of mail: what it knows, and when it is sent.
 
@@ -369,6 +401,8 @@ TEMPLATES: Final[Mapping[str, MailTemplate]] = {
     "event_participant_cancelled": MailTemplate(EventValues, "Says that a registration for an event was cancelled."),
     "event_cancelled": MailTemplate(EventValues, "Tells the participants that an event is cancelled."),
     "event_mailing": MailTemplate(EventMailingValues, "Frames a circular mail to the participants of an event."),
+    "invoice_issued": MailTemplate(InvoiceValues, "Brings an invoice."),
+    "credit_note": MailTemplate(InvoiceValues, "Says that an invoice is taken back."),
     "reseller_confirmation": MailTemplate(ResellerConfirmationValues, "Asks a new reseller to confirm its address."),
     "reseller_enrolled": MailTemplate(ResellerEnrolledValues, "Tells the store that a company has enrolled and waits."),
     "reseller_approved": MailTemplate(ResellerDecisionValues, "Tells a reseller that it was approved."),
@@ -636,6 +670,25 @@ def reseller_decision_values(store: "Store", reseller: "Reseller") -> Values:
         email=application.contact.email,
         login_url=login_url(store),
         note=reseller.reason,
+    )
+    return values.model_dump()
+
+
+def invoice_values(store: "Store", invoice: "Invoice", *, name: str | None) -> Values:
+    """Return what the mail of an invoice or a credit note knows; `name` is the customer's contact."""
+    contents = InvoiceContents(
+        number=invoice.number,
+        credits=invoice.credits_number,
+        order_number=invoice.order_number,
+        issued_on=display_date(invoice.issued_at, store.time_zone),
+        due_on=display_day(invoice.due_on) if invoice.due_on else None,
+        lines=tuple(InvoiceLineValues(text=line.text, amount=display_money(line.amount)) for line in invoice.lines),
+        total=display_money(invoice.total),
+        payment_method=invoice.payment_method_name,
+        billing_address=tuple(address_lines(invoice.billing_address)),
+    )
+    values = InvoiceValues(
+        store=look_of(store), name=name, company=invoice.customer_name, login_url=login_url(store), invoice=contents
     )
     return values.model_dump()
 

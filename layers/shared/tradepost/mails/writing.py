@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 from tradepost.aws.links import enrolment_link, invitation_link, offer_link, public_url, reset_token
 from tradepost.aws.mails import Mail
 from tradepost.domain import clock
+from tradepost.domain.billing import Invoice
 from tradepost.domain.customers import Customer
 from tradepost.domain.display import display_day
 from tradepost.domain.email_templates import EmailTemplate, TemplateText
@@ -24,6 +25,7 @@ from tradepost.domain.outbox import (
     TOLD_TO_CUSTOMERS,
     EventMail,
     InvitationMail,
+    InvoiceMail,
     OfferMail,
     OrderMail,
     OutboxItem,
@@ -38,6 +40,7 @@ from tradepost.domain.people import Account, Member
 from tradepost.domain.resellers import Enrolment, Reseller, is_still_so
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
+from tradepost.domain.values import folded
 from tradepost.mails import values
 from tradepost.mails.rendering import BrokenTemplateError, MailText, circular_message, render_mail
 from tradepost.table.customers import customer_key
@@ -45,6 +48,7 @@ from tradepost.table.email_templates import note_failure, template_key
 from tradepost.table.event_mailings import event_mailing_key
 from tradepost.table.events import event_key, participant_key
 from tradepost.table.invitations import invitation_key
+from tradepost.table.invoices import invoice_keys
 from tradepost.table.offers import offer_keys
 from tradepost.table.orders import order_key
 from tradepost.table.people import find_person, member_key
@@ -73,6 +77,8 @@ def written(item: OutboxItem) -> Mail | None:
             mail = _offer(read, message)
         case EventMail():
             mail = _event(read, message)
+        case InvoiceMail():
+            mail = _invoice(read, message)
         case ResellerConfirmationMail() | ResellerMail():
             mail = _reseller(read, message)
         case PasswordResetMail() | PasswordChangedMail():
@@ -246,6 +252,22 @@ def _password(read: Reader, message: PasswordResetMail | PasswordChangedMail, it
     if isinstance(message, PasswordResetMail):
         return _password_reset(read, message)
     return _password_changed(read, message, item)
+
+
+def _invoice(read: Reader, message: InvoiceMail) -> Mail | None:
+    """Write to the customer's contact; whom the store named when the bill was issued gets a copy."""
+    keys = invoice_keys(message.store_id, message.invoice_id)
+    # Which of the two it is, its id does not say: the store's words for either come along.
+    names = {"invoice": "invoice_issued", "credit_note": "credit_note"}
+    read.fetch([store_key(message.store_id), *keys, *(template_key(message.store_id, each) for each in names.values())])
+    invoice, customer = read.get(keys[0], Invoice), read.get(keys[1], Customer)
+    store = read.get(store_key(message.store_id), Store)
+    if customer.email is None:
+        return None
+    name = names[invoice.kind]
+    told = values.invoice_values(store, invoice, name=customer.contact_name)
+    cc = tuple(each for each in invoice.cc if folded(each) != folded(customer.email))
+    return _mail(store, (customer.email,), _worded(read, store, name, told), cc=cc)
 
 
 def _password_reset(read: Reader, message: PasswordResetMail) -> Mail | None:

@@ -1,0 +1,224 @@
+"""Whatever becomes of a reseller's order is billed once, and to the cent, in whichever order and however often it is told."""
+
+from typing import Any
+
+import pytest
+from pynamodb.expressions.operand import Path
+
+from tests.support.billing import Office, consume, expect_gapless, runs, work
+from tests.support.table import stored
+from tests.support.world import euros
+from tradepost.table.records import Record
+
+FEE = {"action": "dropship_fee", "amount": euros(250)}
+CREDIT = {"action": "credit", "all": True}
+TOTAL = 2 * 1250 + 590
+
+
+def events(office: Office, order: dict[str, Any] | None = None) -> list[tuple[str, str, int]]:
+    return [(each["kind"], each["event"], each["total"]["amount"]) for each in office.invoices(order)]
+
+
+def announced(kind: str) -> list[dict[str, Any]]:
+    return [item["message"] for item in stored("outbox") if item["message"]["type"] == kind]
+
+
+def test_a_placed_order_gets_its_payment_and_its_invoice(office: Office) -> None:
+    order = office.place()
+    work()
+    [invoice] = office.invoices()
+    assert (invoice["id"], invoice["number"], invoice["kind"]) == (f"{order['id']}.placed", "INV-000001", "invoice")
+    assert (invoice["total"], invoice["credit_used"]) == (euros(TOTAL), euros(0))
+    assert [(line["kind"], line["amount"]["amount"]) for line in invoice["lines"]] == [("subtotal", 2500), ("shipping", 590)]
+    payment = office.payment(order)
+    assert payment is not None
+    assert (payment["status"], payment["amount"], payment["capture"]["action"]) == ("deferred", euros(TOTAL), "defer")
+    assert announced("invoice") == [{"type": "invoice", "store_id": "acme", "invoice_id": invoice["id"]}]
+    assert "invoice:issued" in {line["action"] for line in stored("audit")}
+    expect_gapless()
+
+
+def test_what_is_paid_at_once_is_captured_at_once_unless_a_rule_says_otherwise(office: Office) -> None:
+    at_once = office.place(method=1)
+    rule = office.rule(
+        "payment_capture", {"action": "capture_on_shipment"}, when={"field": "order.items", "op": "gte", "value": 5}
+    )
+    later = office.place(("A-1", 5), method=1)
+    work()
+    paid, waits = office.payment(at_once), office.payment(later)
+    assert paid is not None
+    assert waits is not None
+    assert (paid["capture"]["action"], paid["capture"]["rule_id"], paid["status"]) == ("capture_now", None, "paid")
+    assert (waits["capture"]["action"], waits["capture"]["rule_id"], waits["capture"]["rule_version"]) == (
+        "capture_on_shipment",
+        rule.id,
+        rule.version,
+    )
+    assert waits["capture"]["trace"][0]["result"] is True
+    assert waits["status"] == "authorised"
+    office.step(later, "confirm", "start", "ship")
+    work()
+    shipped = office.payment(later)
+    assert shipped is not None
+    assert (shipped["status"], shipped["captured"]) == ("paid", shipped["amount"])
+    assert len(office.invoices()) == 2
+
+
+def test_rules_make_lines_that_name_them_and_the_payment_is_about_what_they_come_to(office: Office) -> None:
+    fee = office.rule("invoicing", FEE)
+    tax = office.rule("invoicing", {"action": "tax", "percent": "19"}, priority=20)
+    order = office.place()
+    work()
+    [invoice] = office.invoices()
+    due = TOTAL + 250
+    assert invoice["total"]["amount"] == due + 635  # 19 % of 33.40 is 6.346
+    named = [(line["kind"], line["rule_id"], line["rule_version"]) for line in invoice["lines"] if line["rule_id"]]
+    assert named == [("fee", fee.id, fee.version), ("tax", tax.id, tax.version)]
+    payment = office.payment(order)
+    assert payment is not None
+    assert payment["amount"] == invoice["total"]
+
+
+def test_credit_is_used_as_far_as_there_is_and_given_back_with_a_cancelled_order(office: Office) -> None:
+    office.rule("invoicing", CREDIT)
+    office.credit(4000)
+    first = office.place()
+    work()
+    assert (office.balance(), office.invoices(first)[0]["credit_used"]) == (4000 - TOTAL, euros(TOTAL))
+    second = office.place()
+    work()
+    assert (office.balance(), office.invoices(second)[0]["total"]) == (0, euros(2 * TOTAL - 4000))
+    office.step(first, "cancel")
+    work()
+    assert office.balance() == TOTAL
+    assert events(office, first) == [("credit_note", "cancelled", 0), ("invoice", "placed", 0)]
+    expect_gapless()
+
+
+def test_a_changed_order_takes_its_invoice_back_and_makes_a_new_one(office: Office) -> None:
+    office.rule("invoicing", FEE)
+    order = office.place()
+    work()
+    changed = office.change(order, lines=[{"product_number": "A-1", "quantity": 3}])
+    work()
+    placed, note, updated = (
+        next(each for each in office.invoices() if each["number"] == number)
+        for number in ("INV-000001", "CN-000001", "INV-000002")
+    )
+    assert note["credits"] == placed["id"]
+    assert placed["credited_by"] == note["id"]
+    assert note["total"]["amount"] == -placed["total"]["amount"]
+    assert updated["id"] == f"{order['id']}.updated-{changed['etag'].strip(chr(34))}"
+    assert updated["total"]["amount"] == 3 * 1250 + 590 + 250
+    payment = office.payment(order)
+    assert payment is not None
+    assert payment["amount"] == updated["total"]
+    expect_gapless()
+
+
+def test_a_change_that_bills_nothing_anew_is_not_even_told(office: Office) -> None:
+    order = office.place()
+    work()
+    office.step(order, "confirm")
+    assert runs() == []
+    assert len(office.invoices()) == 1
+
+
+def test_a_cancelled_order_owes_nothing_any_more(office: Office) -> None:
+    held, taken = office.place(), office.place(method=1)
+    work()
+    for order in (held, taken):
+        office.step(order, "cancel")
+    work()
+    for order in (held, taken):
+        assert sum(total for _, _, total in events(office, order)) == 0
+    payments = [office.payment(each) for each in (held, taken)]
+    assert [each and (each["status"], each["amount"]["amount"]) for each in payments] == [
+        ("not_authorised", 0),
+        ("refunded", 0),
+    ]
+    expect_gapless()
+
+
+def test_told_three_times_it_is_done_once(office: Office) -> None:
+    office.rule("invoicing", CREDIT)
+    office.credit(100)
+    office.place()
+    [key] = runs()
+    assert consume([key, key, key]) == []
+    assert consume([key]) == []
+    assert (len(office.invoices()), office.balance()) == (1, 0)
+    assert len(announced("invoice")) == 1
+    expect_gapless()
+
+
+@pytest.mark.parametrize("places", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0), (2, 0, 1)])
+def test_messages_that_overtake_each_other_end_in_the_same(office: Office, places: tuple[int, ...]) -> None:
+    office.rule("invoicing", FEE)
+    order = office.place()
+    changed = office.change(order, lines=[{"product_number": "B-2", "quantity": 7}])
+    office.step(changed, "confirm", "start", "ship")
+    keys = runs()
+    assert len(keys) == 3
+    for place in places:
+        assert consume([keys[place]]) == []
+    assert events(office) == [("invoice", "placed", 7 * 99 + 590 + 250)]
+    payment = office.payment(order)
+    assert payment is not None
+    assert payment["amount"]["amount"] == 7 * 99 + 590 + 250
+    assert {item["status"] for item in stored("outbox") if item["message"]["type"] == "order_rules"} == {"done"}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_an_order_that_was_cancelled_before_it_was_billed_is_never_billed(office: Office, backwards: bool) -> None:  # noqa: FBT001  # a parameter
+    office.step(office.place(), "cancel")
+    keys = runs()
+    assert consume(reversed(keys) if backwards else keys) == []
+    assert (office.invoices(), stored("payment"), runs()) == ([], [], [])
+
+
+def test_cancelling_before_a_change_is_billed_takes_back_what_was_billed_alone(office: Office) -> None:
+    order = office.place()
+    work()
+    changed = office.change(order, lines=[{"product_number": "B-2", "quantity": 7}])
+    office.step(changed, "cancel")
+    assert consume(reversed(runs())) == []
+    assert sorted(event for _, event, _ in events(office)) == ["cancelled", "placed"]
+    assert sum(total for _, _, total in events(office)) == 0
+
+
+def test_rules_that_change_while_a_message_is_on_its_way_are_asked_as_they_are_then(office: Office) -> None:
+    office.rule("invoicing", FEE)
+    order = office.place()
+    rule = office.rule("invoicing", {"action": "percentage_fee", "percent": "10"}, priority=20)
+    work()
+    [invoice] = office.invoices(order)
+    assert [line["amount"]["amount"] for line in invoice["lines"]] == [2500, 590, 250, 250]
+    assert invoice["lines"][-1]["rule_id"] == rule.id
+
+
+def test_orders_of_customers_that_are_no_resellers_are_none_of_its_business(office: Office) -> None:
+    shop = office.resale.shop
+    buyer = shop.join(shop.add_customer())
+    order = office.place(by=buyer)
+    office.step(order, "cancel")
+    assert runs() == []
+
+
+def test_a_message_that_cannot_be_carried_out_holds_up_no_other_and_comes_again(office: Office) -> None:
+    office.place(by=office.other_buyer)
+    office.place()
+    poisoned, sound = runs()
+    Record(*poisoned).update([Path("data.message.event").set("explode")])
+    assert consume([poisoned, sound]) == ["0"]
+    assert len(office.invoices()) == 1
+    expect_gapless()
+
+
+def test_a_message_about_nothing_is_concluded(office: Office) -> None:
+    office.place()
+    [key] = runs()
+    Record(*key).update([Path("data.message.order_id").set("nothing.here")])
+    assert consume([key]) == []
+    [item] = [each for each in stored("outbox") if each["message"]["type"] == "order_rules"]
+    assert (item["status"], item["failure"]) == ("failed", "obsolete")
