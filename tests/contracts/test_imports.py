@@ -75,6 +75,7 @@ PASSWORDS = {
     "offers/show_offer_page": "proves the password",
 }
 PAGES = {
+    "billing/print_invoice": "a page, for paper",
     "identity/reset_password_page": "a page",
     "invitations/accept_invitation_page": "a page",
     "offers/print_offer": "a page, for paper",
