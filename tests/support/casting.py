@@ -16,6 +16,7 @@ from pynamodb.expressions.operand import Path
 from tests.support import customer_imports as imports
 from tests.support.client import Client
 from tests.support.functions import ROOT, Reply
+from tests.support.paying import payments_for_casting
 from tests.support.reps import allocate, hire
 from tests.support.table import in_memory, records
 from tests.support.world import ADDRESS, Shop, open_shop
@@ -212,6 +213,7 @@ def build_world(api: Client) -> World:
         **_gatherings(rep.client, buyer),
         **_offers(buying["id"], clients),
     }
+    ids |= payments_for_casting((ids["order_id"], ids["confirmed_id"], ids["started_id"]))
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 
 
