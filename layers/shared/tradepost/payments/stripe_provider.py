@@ -153,7 +153,7 @@ def _held(intent: Any) -> Outcome:
             return Succeeded(intent.id)
         case "requires_payment_method" | "canceled":
             error = intent.last_payment_error
-            return Declined((error and (error.get("decline_code") or error.get("code"))) or "card_declined")
+            return Declined(getattr(error, "decline_code", None) or getattr(error, "code", None) or "card_declined")
     return Unknown(f"payment_intent_{intent.status}")
 
 
@@ -201,7 +201,7 @@ def _first_held(stripe: "V1Services", payment: Payment, operation: PendingOperat
 
 def _found_refund(stripe: "V1Services", payment: Payment, operation: PendingOperation) -> Outcome | None:
     listed: Any = stripe.refunds.list({"payment_intent": _intent(payment), "limit": 100}, _of(payment)).data
-    found = [refund for refund in listed if operation.key in dict(refund.metadata or {}).values()]
+    found = [refund for refund in listed if getattr(refund.metadata, OPERATION, None) == operation.key]
     return _given(found[0]) if found else None
 
 
