@@ -17,6 +17,7 @@ from tests.support import customer_imports as imports
 from tests.support.bills import put_invoice
 from tests.support.client import Client
 from tests.support.functions import ROOT, Reply
+from tests.support.paying import payments_for_casting
 from tests.support.reps import allocate, hire
 from tests.support.resellers import enrolled
 from tests.support.table import in_memory, records
@@ -222,6 +223,7 @@ def build_world(api: Client) -> World:
         **_resellers(acme),
         **_bills(acme, buyer),
     }
+    ids |= payments_for_casting((ids["order_id"], ids["confirmed_id"], ids["started_id"]))
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 
 
