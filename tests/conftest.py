@@ -1,5 +1,6 @@
 """Fixtures of the fast tests: every one has its own AWS in memory, its own table and its own clock."""
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ os.environ.update(
     ENROLMENT_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/enrolment",
     RULES_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/rules",
     IMPORTS_BUCKET="tradepost-test-imports",
+    STRIPE_SECRET_ID="tradepost-test-stripe",
     AWS_DEFAULT_REGION="eu-west-1",
     AWS_ACCESS_KEY_ID="testing",
     AWS_SECRET_ACCESS_KEY="testing",
@@ -35,7 +37,7 @@ from tests.support.functions import running
 from tests.support.roles import check
 from tests.support.table import create_table, put_back, records
 from tests.support.world import Shop, open_shop
-from tradepost.aws.secrets import signing_key
+from tradepost.aws.secrets import forget_stripe, signing_key, stripe_secrets
 from tradepost.domain import clock
 from tradepost.settings import settings
 from tradepost.table.records import Record
@@ -48,8 +50,12 @@ def aws() -> Iterator[None]:
     with mock_aws():
         client = botocore.session.get_session().create_client("secretsmanager")
         client.create_secret(Name=os.environ["SECRET_ID"], SecretString="k" * 64)
+        stripe = {"secret_key": "sk_test_tradepost", "webhook_secret": "whsec_tradepost"}
+        client.create_secret(Name=os.environ["STRIPE_SECRET_ID"], SecretString=json.dumps(stripe))
         signing_key.cache_clear()
+        forget_stripe()
         create_table()
+        stripe_secrets()
         signing_key()  # read once per process: not what a request costs
         yield
 

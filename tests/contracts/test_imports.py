@@ -77,6 +77,7 @@ PASSWORDS = {
     "resellers/enrol_reseller_page": "the new person's password",
 }
 PAGES = {
+    "billing/print_invoice": "a page, for paper",
     "identity/reset_password_page": "a page",
     "invitations/accept_invitation_page": "a page",
     "offers/print_offer": "a page, for paper",

@@ -8,6 +8,7 @@ from tests.functions.billing.conftest import office
 from tests.support.billing import Office, consume, expect_gapless, runs, work
 from tests.support.faults import failing, meanwhile, refusal
 from tests.support.table import stored
+from tradepost.table.shapes import Key
 
 __all__ = ["office"]
 
@@ -64,10 +65,10 @@ def test_bills_that_are_about_to_take_the_same_number_take_one_each(office: Offi
     expect_one_each(office, len(orders))
 
 
-def _writing_after(before: Callable[[], object], keys: list[object]) -> Callable[[], object]:
+def _writing_after(before: Callable[[], object], keys: list[Key]) -> Callable[[], object]:
     def write() -> None:
         with meanwhile("TransactWriteItems", before):
-            assert consume(keys) == []  # type: ignore[arg-type]  # keys
+            assert consume(keys) == []
 
     return write
 

@@ -15,9 +15,11 @@ from pynamodb.expressions.operand import Path
 
 from tests.support import customer_imports as imports
 from tests.support.api_keys import reseller_of
+from tests.support.bills import put_invoice
 from tests.support.client import Client
 from tests.support.enrolling import enrol
 from tests.support.functions import ROOT, Reply
+from tests.support.paying import payments_for_casting
 from tests.support.reps import allocate, hire
 from tests.support.resellers import enrolled
 from tests.support.table import in_memory, records
@@ -25,10 +27,15 @@ from tests.support.world import ADDRESS, Shop, open_shop
 from tradepost.aws.links import reset_token
 from tradepost.domain.clock import stamp
 from tradepost.domain.ids import person_key
+from tradepost.domain.orders import Order
 from tradepost.domain.pairing import Pairing
 from tradepost.domain.people import PasswordReset
+from tradepost.domain.stores import Store
+from tradepost.table.orders import order_key
 from tradepost.table.reading import Reader
+from tradepost.table.records import Record
 from tradepost.table.shapes import PASSWORD_RESET
+from tradepost.table.stores import store_key
 
 CALLERS: Final = (
     "anonymous",
@@ -218,7 +225,9 @@ def build_world(api: Client) -> World:
         **_api_keys(acme, buying["id"]),
         **_enrolment(api),
         **_resellers(acme),
+        **_bills(acme, buyer),
     }
+    ids |= payments_for_casting((ids["order_id"], ids["confirmed_id"], ids["started_id"]))
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 
 
@@ -246,6 +255,13 @@ def _resellers(shop: Shop) -> dict[str, str]:
         assert reply.status == 200, reply.text
     ids = {"reseller_id": waiting, "approved_reseller_id": approved, "suspended_reseller_id": suspended}
     return {**ids, "used_channel_id": channel}
+
+
+def _bills(shop: Shop, buyer: Client) -> dict[str, str]:
+    """Return an invoice of the buyer's customer, as if that were a reseller."""
+    order_id = buyer.get("/v1/orders").json["items"][0]["id"]
+    order, store = (Record.get(*key) for key in (order_key(shop.slug, order_id), store_key(shop.slug)))
+    return {"invoice_id": put_invoice(order.load(Order), store.load(Store)).id}
 
 
 def _acting(rep: Client, customer_id: str, employee_id: str) -> Client:

@@ -5,6 +5,7 @@ makes in a test is checked here against that function's own statements, down to 
 """
 
 import fnmatch
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,6 +17,13 @@ _ARN = "arn:${AWS::Partition}:"
 _HERE = "${AWS::Region}:${AWS::AccountId}:"
 _SPELLED = {
     "SigningKey": {"Ref": "SigningKey"},
+    "StripeSecret": {
+        "Fn::If": [
+            "HasStripe",
+            {"Fn::Sub": f"{_ARN}secretsmanager:{_HERE}secret:${{StripeSecretId}}-??????"},
+            {"Ref": "SigningKey"},
+        ]
+    },
     "PublicUrlParameter": {"Fn::Sub": f"{_ARN}ssm:{_HERE}parameter/${{AWS::StackName}}/public-url"},
     "MailQueue": {"Fn::GetAtt": "MailQueue.Arn"},
     "CustomerImportQueue": {"Fn::GetAtt": "CustomerImportQueue.Arn"},
@@ -61,10 +69,16 @@ class NotAllowedError(AssertionError):
     """The function did what its role does not allow."""
 
 
+def _others(operation: str, parameters: Mapping[str, Any]) -> Iterator[Deed]:
+    is_stripes = parameters.get("SecretId") == os.environ["STRIPE_SECRET_ID"]
+    for action, name in _OTHERS[operation]:
+        yield Deed(action, "StripeSecret" if is_stripes else name)
+
+
 def deeds(operation: str, parameters: Mapping[str, Any]) -> Iterator[Deed]:
     """Return what one AWS call amounts to."""
     if operation in _OTHERS:
-        yield from (Deed(*each) for each in _OTHERS[operation])
+        yield from _others(operation, parameters)
     elif operation in _QUEUES:
         yield Deed(_QUEUES[operation], _QUEUE_OF[parameters["QueueUrl"].rpartition("/")[2]])
     elif operation in {"GetObject", "PutObject"}:

@@ -25,7 +25,7 @@ class InvoiceAnswer(Answer):
     """An invoice, or a credit note, whose amounts are negative: `credits` is the invoice that it takes back.
 
     `lines` add up to `total`, exactly; those that a rule made name it in the version it had then. `credit_used` of what is
-    owed was paid from the credit balance, and is among the lines. `items` are the products of the order.
+    owed was paid from the credit balance, and is among the lines. `products` are the lines of the order.
     """
 
     id: str
@@ -41,7 +41,7 @@ class InvoiceAnswer(Answer):
     reseller_id: str
     currency: str
     lines: tuple[InvoiceLine, ...]
-    items: tuple[OrderLine, ...]
+    products: tuple[OrderLine, ...]
     subtotal: Amount
     total: Amount
     credit_used: Amount

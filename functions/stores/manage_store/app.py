@@ -7,10 +7,21 @@ from pydantic import StrictBool
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.permissions import Permission
 from tradepost.domain.standards import TimeZone
-from tradepost.domain.stores import BillingCc, Branding, Days, GuestAccess, Hostname, OverrideLimits, change_settings
+from tradepost.domain.stores import (
+    BillingCc,
+    Branding,
+    Days,
+    GuestAccess,
+    Hostname,
+    OverrideLimits,
+    PaymentProviderName,
+    StripeAccount,
+    change_settings,
+)
 from tradepost.domain.values import Change, Reference, Text
 from tradepost.http.answers import StoreBrief, StoreSettings, store_brief, store_settings
 from tradepost.http.app import Caller, make_app
+from tradepost.settings import settings
 from tradepost.table.statistics import has_figures
 from tradepost.table.stores import save_settings
 
@@ -20,7 +31,7 @@ app = make_app()
 class StoreChange(Change):
     """What to change of the store; a field that is not sent stays, within nested settings too."""
 
-    nullable: ClassVar = frozenset({"default_channel_id", "domain"})
+    nullable: ClassVar = frozenset({"default_channel_id", "domain", "stripe_account"})
 
     name: Text | None = None
     time_zone: TimeZone | None = None
@@ -37,6 +48,8 @@ class StoreChange(Change):
     override_limits: OverrideLimits | None = None
     acting_needs_consent: StrictBool | None = None
     domain: Hostname | None = None
+    payment_provider: PaymentProviderName | None = None
+    stripe_account: StripeAccount | None = None
 
 
 @app.get("/v1/store", allow=Permission.READ_STORE)
@@ -53,6 +66,9 @@ def update_store(change: StoreChange, caller: Caller) -> StoreSettings:
     if changed.time_zone != before.time_zone and has_figures(before.id):
         refusal = "Orders are counted by the days of the time zone, which therefore stays."
         raise ConflictError("time_zone_in_use", refusal, pointer="/time_zone")
+    if changed.payment_provider == "stripe" and not settings().stripe_secret_id:
+        refusal = "This deployment does not talk to Stripe. Its operator sets StripeSecretId."
+        raise ConflictError("stripe_not_set_up", refusal, pointer="/payment_provider")
     tx = caller.transaction()
     store = save_settings(tx, changed, before=before)
     tx.audit("store:updated", store.id, fields=sorted(change.given))

@@ -1,13 +1,21 @@
 """Whatever becomes of a reseller's order is billed once, and to the cent, in whichever order and however often it is told."""
 
+import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pynamodb.expressions.operand import Path
 
+from tests.conftest import Clock
 from tests.support.billing import Office, consume, expect_gapless, runs, work
+from tests.support.functions import run
+from tests.support.mail import deliver
+from tests.support.queues import RULES, create_mail_queue, received
 from tests.support.table import stored
 from tests.support.world import euros
+from tradepost.domain.clock import day_of
+from tradepost.domain.rules import RuleScope
 from tradepost.table.records import Record
 
 FEE = {"action": "dropship_fee", "amount": euros(250)}
@@ -222,3 +230,82 @@ def test_a_message_about_nothing_is_concluded(office: Office) -> None:
     assert consume([key]) == []
     [item] = [each for each in stored("outbox") if each["message"]["type"] == "order_rules"]
     assert (item["status"], item["failure"]) == ("failed", "obsolete")
+
+
+def test_what_is_captured_days_later_waits_and_is_captured_when_it_is_due(office: Office, time: Clock) -> None:
+    office.rule("payment_capture", {"action": "capture_after", "days": 14})
+    order = office.place()
+    work()
+    payment, [invoice] = office.payment(order), office.invoices()
+    assert payment is not None
+    assert (payment["status"], payment["captured"]["amount"]) == ("authorised", 0)
+    assert invoice["due_on"] == day_of(time.at + timedelta(days=14), "Europe/Berlin").isoformat()
+    # Relayed at once, it is left alone: the sweeper brings it when it is due.
+    work()
+    [key] = runs()
+    time.advance(days=14, minutes=6)
+    create_mail_queue()
+    assert run("notifications/sweep_outbox", {})["overdue"] >= 1
+    assert json.dumps(key._asdict()) in [json.dumps(body) for body in received(RULES)]
+    assert consume([key]) == []
+    paid = office.payment(order)
+    assert paid is not None
+    assert (paid["status"], paid["captured"]) == ("paid", paid["amount"])
+    assert runs() == []
+
+
+def test_an_order_that_a_rep_prices_too_low_is_billed_once_it_is_approved(office: Office) -> None:
+    order = office.place()
+    work()
+    [key] = [each for each in stored("order") if each["id"] == order["id"]]
+    record = Record(key["pk"], key["sk"])
+    # As after a change by a rep beyond its limits, which had it wait for approval.
+    record.update([Path("data.status").set("awaiting_approval"), Path("data.total.amount").set(1)])
+    office.step(office.owner.get(f"/v1/orders/{order['id']}").json, "approve")
+    assert [message["event"] for message in announced("order_rules")] == ["placed", "placed"]
+    work()
+    assert sorted(event for _, event, _ in events(office)) == ["placed", "updated", "updated"]
+
+
+def test_an_order_that_was_never_known_is_not_cancelled_to_the_rules(office: Office) -> None:
+    order = office.place()
+    work()
+    [key] = [each for each in stored("order") if each["id"] == order["id"]]
+    Record(key["pk"], key["sk"]).update([Path("data.status").set("awaiting_approval")])
+    rejected = office.step(office.owner.get(f"/v1/orders/{order['id']}").json, "reject")
+    assert rejected["status"] == "rejected"
+    assert runs() == [], "nothing in its history says that the buyer was told of it"
+
+
+def test_a_rule_may_ask_how_many_orders_came_before(office: Office) -> None:
+    when = {"field": "reseller.order_count", "op": "gte", "value": 1}
+    office.rule("invoicing", {"action": "discount", "percent": "10"}, when=when)
+    first, second = office.place(), office.place()
+    work()
+    assert [office.invoices(order)[0]["total"]["amount"] for order in (first, second)] == [TOTAL, TOTAL - 250]
+
+
+def test_a_channels_rules_come_before_the_stores_and_may_stop_them(office: Office) -> None:
+    channel = RuleScope(type="channel", id=office.resale.channel_id)
+    rule = office.rule("invoicing", FEE, scope=channel, stop=True)
+    office.rule("invoicing", {"action": "percentage_fee", "percent": "10"}, priority=1)
+    office.place()
+    work()
+    [invoice] = office.invoices()
+    assert [line["rule_id"] for line in invoice["lines"]] == [None, None, rule.id]
+
+
+def test_a_bill_is_mailed_to_the_reseller_with_a_copy_for_whom_the_store_names(office: Office) -> None:
+    office.resale.set_store(billing_cc=["books@acme.test", "REA@resell.test"])
+    order = office.place()
+    work()
+    office.step(order, "cancel")
+    work()
+    mails = [mail for mail in deliver() if "voice" in mail.subject or "Credit" in mail.subject]
+    assert [(mail.to, mail.cc) for mail in mails] == [("rea@resell.test", ("books@acme.test",))] * 2
+    assert [mail.subject for mail in mails] == [
+        f"Invoice INV-000001 for your order {order['number']}",
+        f"Credit note CN-000001 for your order {order['number']}",
+    ]
+    assert "EUR\u00a030.90" in mails[0].html
+    assert "INV-000001" in mails[1].html

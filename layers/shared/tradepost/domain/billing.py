@@ -44,7 +44,7 @@ class Invoice(Entity):
     """An invoice, or the credit note that takes one back (`credits`): what was billed stays as it was.
 
     `lines` add up to `total`; those of a credit note are negative. `credit_used` is what was paid from the credit balance,
-    `items` are the order's lines as they were. `credited_by` is the credit note that took it back later.
+    `products` are the order's lines as they were. `credited_by` is the credit note that took it back later.
     """
 
     entity: ClassVar = "invoice"
@@ -63,7 +63,7 @@ class Invoice(Entity):
     reseller_id: str
     currency: str
     lines: tuple[InvoiceLine, ...]
-    items: tuple[OrderLine, ...]
+    products: tuple[OrderLine, ...]
     subtotal: Amount
     total: Amount
     credit_used: Amount
@@ -156,7 +156,7 @@ def invoiced(
         reseller_id=reseller_id,
         currency=order.total.currency,
         lines=computed.lines,
-        items=order.lines,
+        products=order.lines,
         subtotal=computed.subtotal,
         total=computed.total,
         credit_used=computed.credit_used,
@@ -200,11 +200,15 @@ def negated(amount: Amount) -> Amount:
 
 
 class CreditBalance(Entity):
-    """What a reseller has been credited and has not used yet, in minor units of the store's currency. Never below zero."""
+    """What a reseller has been credited and has not used yet, in minor units of the store's currency. Never below zero.
+
+    `entries` counts its changes, so that they are told in the order in which they were made, whatever the clocks say.
+    """
 
     entity: ClassVar = "credit_balance"
 
-    tally: int = 0
+    amount: int = 0
+    entries: int = 0
 
 
 class CreditEntry(Entity):

@@ -112,9 +112,10 @@ class Succeeded(NamedTuple):
 
 
 class Declined(NamedTuple):
-    """A provider has said no for good, and has done nothing."""
+    """A provider has said no for good, and has done nothing; `reference` is what it calls that, if it calls it anything."""
 
     reason: str
+    reference: str | None = None
 
 
 class Unknown(NamedTuple):
@@ -395,7 +396,7 @@ def concluded(payment: Payment, outcome: Outcome, *, at: datetime) -> Payment:
         return payment.model_copy(update={"last_error": outcome.reason})
     payment = payment.model_copy(update={"pending": None})
     if isinstance(outcome, Declined):
-        return _refused(payment, operation, outcome.reason, at=at)
+        return _refused(payment, operation, outcome, at=at)
     if outcome.amount is not None:
         operation = operation.model_copy(update={"amount": payment.of(outcome.amount)})
     return _succeeded(payment, operation, outcome.reference, at=at)
@@ -420,8 +421,8 @@ def captured_elsewhere(payment: Payment, amount: int, *, reference: str, at: dat
     return moved.model_copy(update={"captured": all_of_it, "authorised": all_of_it})
 
 
-def refunded_elsewhere(payment: Payment, amount: int, *, refund: str, at: datetime) -> Payment:
-    """Let so much have been refunded in the provider's own pages, not through us. Each refund counts once."""
+def refunded_after_all(payment: Payment, amount: int, *, refund: str, at: datetime) -> Payment:
+    """Let a refund have come about that nobody waited for any more. Each counts once."""
     known = any(entry.reference == refund for entry in payment.history)
     open_to = payment.pending is None and payment.status in {"paid", "refund_failed"}
     if known or not open_to or not 0 < amount <= payment.refundable:
@@ -537,10 +538,19 @@ def _succeeded(payment: Payment, operation: PendingOperation, reference: str | N
     return _sound(moved.model_copy(update={**change, "last_error": None}))
 
 
-def _refused(payment: Payment, operation: PendingOperation, reason: str, *, at: datetime) -> Payment:
+def _refused(payment: Payment, operation: PendingOperation, outcome: Declined, *, at: datetime) -> Payment:
     status = TRANSITIONS[operation.kind].declined or payment.status
-    moved = _noted(payment, _REFUSED[operation.kind], status, by=operation.by, at=at, amount=operation.amount, note=reason)
-    change: dict[str, object] = {"last_error": reason}
+    moved = _noted(
+        payment,
+        _REFUSED[operation.kind],
+        status,
+        by=operation.by,
+        at=at,
+        amount=operation.amount,
+        note=outcome.reason,
+        reference=outcome.reference,
+    )
+    change: dict[str, object] = {"last_error": outcome.reason}
     if status == "declined":
         # It takes another authorisation, and another way to pay.
         change |= {"authorised": payment.captured, "reference": None, "method": None}

@@ -19,7 +19,7 @@ from tradepost.domain.customers import (
 from tradepost.domain.invitations import Edit, Invitation, InvitationKind
 from tradepost.domain.people import Access, Member, Party, RepStatus
 from tradepost.domain.permissions import Role
-from tradepost.domain.stores import BillingCc, Branding, GuestAccess, OverrideLimits, Store
+from tradepost.domain.stores import BillingCc, Branding, GuestAccess, OverrideLimits, PaymentProviderName, Store
 from tradepost.domain.values import Instant, Price
 from tradepost.http.app import Answer
 from tradepost.table.transaction import KEPT
@@ -62,6 +62,8 @@ class StoreSettings(Answer):
     override_limits: OverrideLimits
     acting_needs_consent: bool
     domain: str | None
+    payment_provider: PaymentProviderName
+    stripe_account: str | None
     opened_at: Instant
     etag: str
 

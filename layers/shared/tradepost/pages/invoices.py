@@ -7,7 +7,7 @@ from tradepost.domain.display import address_lines, display_date, display_day, d
 from tradepost.domain.stores import Store
 
 
-class Item(NamedTuple):
+class Ordered(NamedTuple):
     """A product of the order, in words."""
 
     number: str
@@ -38,7 +38,7 @@ class Bill(NamedTuple):
     customer_number: str
     address: list[str]
     delivered_to: list[str]
-    items: list[Item]
+    products: list[Ordered]
     lines: list[BillLine]
     total: str
     payment: str
@@ -58,9 +58,9 @@ def bill_of(invoice: Invoice, store: Store) -> Bill:
         customer_number=invoice.customer_number,
         address=address_lines(invoice.billing_address),
         delivered_to=address_lines(invoice.shipping_address),
-        items=[
-            Item(line.product_number, line.name, line.quantity, display_money(line.unit_price), display_money(line.total))
-            for line in invoice.items
+        products=[
+            Ordered(line.product_number, line.name, line.quantity, display_money(line.unit_price), display_money(line.total))
+            for line in invoice.products
         ],
         lines=[
             BillLine(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tradepost.aws.secrets import forget_stripe, stripe_secrets
 from tradepost.domain.payments import Declined, Outcome, Payment, PendingOperation, Succeeded, Unknown
+from tradepost.payments.stripe_events import OPERATION, PAYMENT, STORE
+from tradepost.payments.stripe_units import NOT_TAKEN, minor_units, stripe_units
 from tradepost.settings import settings
 
 if TYPE_CHECKING:
@@ -18,12 +20,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS: Final = 2
 ANSWER_SECONDS: Final = 4
-STORE, PAYMENT, OPERATION = "tradepost_store", "tradepost_payment", "tradepost_operation"
-"""The metadata by which what Stripe tells leads back to a payment."""
-
-# Stripe counts these in other units than ISO 4217 does; it takes no fractions of the ariary, which has fifths.
-_FACTORS: Final = {"ISK": 100, "UGX": 100}
-_NOT_TAKEN: Final = frozenset({"MGA"})
 
 
 class StripeProvider:
@@ -31,7 +27,7 @@ class StripeProvider:
 
     def authorise(self, payment: Payment, operation: PendingOperation) -> Outcome:
         """Hold the amount on the card. One that wants to be asked by its bank is declined: nobody is there to answer."""
-        if payment.amount.currency in _NOT_TAKEN:
+        if payment.amount.currency in NOT_TAKEN:
             return Declined("currency_not_supported")
         asked_for: Any = {
             "amount": _units(operation),
@@ -157,14 +153,14 @@ def _held(intent: Any) -> Outcome:
             return Succeeded(intent.id)
         case "requires_payment_method" | "canceled":
             error = intent.last_payment_error
-            return Declined((error and (error.get("decline_code") or error.get("code"))) or "card_declined")
+            return Declined(getattr(error, "decline_code", None) or getattr(error, "code", None) or "card_declined")
     return Unknown(f"payment_intent_{intent.status}")
 
 
 def _taken(intent: Any) -> Outcome | None:
     match intent.status:
         case "succeeded":
-            return Succeeded(intent.id, _minor(intent.amount_received, intent.currency))
+            return Succeeded(intent.id, minor_units(intent.amount_received, intent.currency))
         case "canceled":
             return Declined("authorisation_released")
         case "requires_capture":
@@ -188,7 +184,7 @@ def _given(refund: Any) -> Outcome:
         case "succeeded":
             return Succeeded(refund.id)
         case "failed" | "canceled":
-            return Declined(refund.get("failure_reason") or f"refund_{refund.status}")
+            return Declined(getattr(refund, "failure_reason", None) or f"refund_{refund.status}", refund.id)
     # The payer's bank takes its time, days even; Stripe tells when it is through.
     return Unknown(f"refund_{refund.status}")
 
@@ -205,16 +201,12 @@ def _first_held(stripe: "V1Services", payment: Payment, operation: PendingOperat
 
 def _found_refund(stripe: "V1Services", payment: Payment, operation: PendingOperation) -> Outcome | None:
     listed: Any = stripe.refunds.list({"payment_intent": _intent(payment), "limit": 100}, _of(payment)).data
-    found = [refund for refund in listed if operation.key in dict(refund.metadata or {}).values()]
+    found = [refund for refund in listed if getattr(refund.metadata, OPERATION, None) == operation.key]
     return _given(found[0]) if found else None
 
 
 def _units(operation: PendingOperation) -> int:
-    return operation.amount.amount * _FACTORS.get(operation.amount.currency, 1)
-
-
-def _minor(units: int, currency: str) -> int:
-    return units // _FACTORS.get(currency.upper(), 1)
+    return stripe_units(operation.amount.amount, operation.amount.currency)
 
 
 def _metadata(payment: Payment, operation: PendingOperation) -> dict[str, str]:

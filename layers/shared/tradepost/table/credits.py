@@ -2,10 +2,7 @@
 
 from typing import NamedTuple
 
-from pynamodb.expressions.condition import Condition
-
 from tradepost.domain.billing import CreditBalance, CreditEntry, credited
-from tradepost.domain.clock import stamp
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.ids import new_id
 from tradepost.domain.invoicing import Amount
@@ -40,7 +37,7 @@ def credit_balance_key(store_id: str, reseller_id: str) -> Key:
 def find_balance(reader: Reader, store_id: str, reseller_id: str) -> int:
     """Return a reseller's credit balance; nothing if it has never been credited."""
     found = reader.find(credit_balance_key(store_id, reseller_id), CreditBalance)
-    return found.tally if found else 0
+    return found.amount if found else 0
 
 
 def change_balance(tx: Transaction, reader: Reader, account: Account, *changes: CreditChange) -> list[CreditEntry]:
@@ -49,32 +46,33 @@ def change_balance(tx: Transaction, reader: Reader, account: Account, *changes: 
     Raises `ConflictError` if it would be below zero. If somebody else has changed it since, the transaction is refused whole.
     """
     key = credit_balance_key(account.store_id, account.reseller_id)
-    known = reader.find(key, CreditBalance)
-    balance, entries = known.tally if known else 0, list[CreditEntry]()
+    balance, entries = reader.find(key, CreditBalance) or CreditBalance(), list[CreditEntry]()
     for change in changes:
         if not change.amount:
             continue
-        balance = credited(balance, change.amount)
+        amount, number = credited(balance.amount, change.amount), balance.entries + 1
+        balance = balance.model_copy(update={"amount": amount, "entries": number})
         entry = CreditEntry(
             id=new_id(),
             store_id=account.store_id,
             reseller_id=account.reseller_id,
             at=tx.at,
             amount=Amount(amount=change.amount, currency=account.currency),
-            balance=Amount(amount=balance, currency=account.currency),
+            balance=Amount(amount=amount, currency=account.currency),
             reason=change.reason,
             actor=tx.actor,
             invoice_id=change.invoice_id,
         )
-        names = {"store": account.store_id, "reseller": account.reseller_id, "at": stamp(entry.at), "id": entry.id}
-        tx.save(Record.of(CREDIT_ENTRY.key(**names), entry))
+        names = {"store": account.store_id, "reseller": account.reseller_id, "number": f"{number:010}"}
+        tx.save(Record.of(CREDIT_ENTRY.key(**names), entry), otherwise=_overtaken())
         entries.append(entry)
     if entries:
-        unchanged: Condition = Record.tally == known.tally if known else Record.pk.does_not_exist()
-        overtaken = ConflictError("conflict", "The credit balance was being changed at the same moment. Send it again.")
-        tx.add_up(Record(*key, entity=CREDIT_BALANCE.entity), {"tally": sum(entry.amount.amount for entry in entries)})
-        tx.update(key, [], condition=unchanged, otherwise=overtaken)
+        tx.save(Record.of(key, balance), otherwise=_overtaken())
     return entries
+
+
+def _overtaken() -> ConflictError:
+    return ConflictError("conflict", "The credit balance was being changed at the same moment. Send it again.")
 
 
 def list_entries(

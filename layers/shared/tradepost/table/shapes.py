@@ -171,7 +171,7 @@ INVOICE: Final = Shape(
 INVOICE_NUMBERS: Final = Shape("invoice_numbers", "INVOICE-NUMBERS#{store}", "{series}")
 BILLING_STATE: Final = Shape("billing_state", "BILLING#{store}#{order}", "BILLING")
 CREDIT_BALANCE: Final = Shape("credit_balance", "CREDITS#{store}#{reseller}", "BALANCE")
-CREDIT_ENTRY: Final = Shape("credit_entry", "CREDITS#{store}#{reseller}", "ENTRY#{at}#{id}")
+CREDIT_ENTRY: Final = Shape("credit_entry", "CREDITS#{store}#{reseller}", "ENTRY#{number}")
 API_KEY: Final = Shape(
     "api_key",
     "API-KEYS#{store}#{customer}",
