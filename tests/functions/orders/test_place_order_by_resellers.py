@@ -89,6 +89,20 @@ def test_an_order_for_which_the_reseller_acts_through_a_rep_is_one_in_its_portal
     assert (active["status"], active["history"][-1]["actor"]["name"]) == ("active", "Rhea")
 
 
+@pytest.mark.parametrize("source", ["api", "inventory_source"])
+def test_a_first_order_by_key_makes_a_reseller_active_once(market: Market, source: str) -> None:
+    resale, reseller, _ = resell(market)
+    made = market.owner.post(f"/v1/resellers/{reseller['id']}/api-keys", {"name": "Web shop", "scopes": ["orders:write"]})
+    assert made.status == 201, made.text
+    key = market.owner.as_(made.json["key"])
+    placed = [key.post("/v1/orders", market.body(source=source)) for _ in range(2)]
+    assert [(reply.status, reply.json["source"]) for reply in placed] == [(201, source)] * 2, placed[0].text
+    assert (resale.show(reseller["id"])["status"], activations()) == ("active", [placed[0].json["id"]])
+    resale.decide(reseller["id"], "suspend")
+    assert key.post("/v1/orders", market.body()).status >= 400
+    assert len(stored("order")) == 2
+
+
 def test_a_fast_order_and_an_accepted_offer_activate_nobody(team: Team) -> None:
     resale, reseller, buyer = resell(team.market)
     entrust(team, reseller)
