@@ -136,7 +136,7 @@ def _answer(payment: Payment, caller: Caller) -> PaymentAnswer:
     return PaymentAnswer.model_validate({**shown, "capture": capture, "allowed_transitions": allowed})
 
 
-@app.get("/v1/payment-transitions", allow=Permission.BROWSE_BILLING)
+@app.get("/v1/payment-transitions", allow=Permission.BROWSE_PAYMENTS)
 def list_payment_transitions(caller: Caller) -> PaymentTransitions:
     """List the steps that payments can make. What you may do with one at present is with it, as `allowed_transitions`."""
     items = [
@@ -154,7 +154,7 @@ def list_payment_transitions(caller: Caller) -> PaymentTransitions:
     return PaymentTransitions(items=items)
 
 
-@app.get("/v1/payments", allow=Permission.BROWSE_BILLING)
+@app.get("/v1/payments", allow=Permission.BROWSE_PAYMENTS)
 def list_payments_in_scope(  # one argument for each parameter of the query
     caller: Caller,
     customer_id: Annotated[str | None, Query(max_length=60)] = None,
@@ -180,7 +180,7 @@ def list_payments_in_scope(  # one argument for each parameter of the query
     return Page(items=[_answer(each, caller) for each in found], next_cursor=make_cursor(following, *bound))
 
 
-@app.get("/v1/payments/<payment_id>", allow=Permission.BROWSE_BILLING, reads=_named)
+@app.get("/v1/payments/<payment_id>", allow=Permission.BROWSE_PAYMENTS, reads=_named)
 def show_payment(payment_id: str, caller: Caller) -> PaymentAnswer:
     """Show a payment, whose id is its order's."""
     return _answer(get_payment(caller.reader, caller.scope, payment_id), caller)
