@@ -281,11 +281,11 @@ def test_a_field_that_is_none_is_named_and_makes_no_offer(bargain: Bargain) -> N
 @pytest.mark.parametrize(
     ("time_zone", "now", "fields", "last"),
     [
-        ("Pacific/Auckland", datetime(2026, 11, 23, 10, 59, tzinfo=UTC), {}, "2026-12-23"),
-        ("Pacific/Auckland", datetime(2026, 11, 23, 11, 0, tzinfo=UTC), {}, "2026-12-24"),
-        ("Pacific/Honolulu", datetime(2026, 11, 23, 9, 59, tzinfo=UTC), {"valid_days": 1}, "2026-11-23"),
-        ("Pacific/Honolulu", datetime(2026, 11, 23, 10, 0, tzinfo=UTC), {"valid_days": 1}, "2026-11-24"),
-        ("Europe/Berlin", datetime(2026, 11, 23, 10, 0, tzinfo=UTC), {"valid_until": "2026-11-23"}, "2026-11-23"),
+        ("Pacific/Auckland", datetime(2036, 11, 23, 10, 59, tzinfo=UTC), {}, "2036-12-23"),
+        ("Pacific/Auckland", datetime(2036, 11, 23, 11, 0, tzinfo=UTC), {}, "2036-12-24"),
+        ("Pacific/Honolulu", datetime(2036, 11, 23, 9, 59, tzinfo=UTC), {"valid_days": 1}, "2036-11-23"),
+        ("Pacific/Honolulu", datetime(2036, 11, 23, 10, 0, tzinfo=UTC), {"valid_days": 1}, "2036-11-24"),
+        ("Europe/Berlin", datetime(2036, 11, 23, 10, 0, tzinfo=UTC), {"valid_until": "2036-11-23"}, "2036-11-23"),
     ],
 )
 def test_the_last_day_is_counted_from_today_where_the_store_is(

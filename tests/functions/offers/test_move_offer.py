@@ -355,12 +355,12 @@ def test_a_supervisor_lets_no_prices_of_its_own_through_and_the_owner_needs_nobo
 
 
 def test_a_draft_is_not_sent_and_nothing_approved_after_its_last_day(bargain: Bargain, time: Clock) -> None:
-    time.at = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    time.at = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
     rep, owner = bargain.login(bargain.rep), bargain.market.login(owner=True)
-    draft = bargain.make(by=rep, valid_until="2026-11-23")
-    waiting = bargain.moved(bargain.make(CHEAP, by=rep, valid_until="2026-11-23"), "send", by=rep)
+    draft = bargain.make(by=rep, valid_until="2036-11-23")
+    waiting = bargain.moved(bargain.make(CHEAP, by=rep, valid_until="2036-11-23"), "send", by=rep)
     # The day ends at 23:00 UTC in Berlin.
-    time.at = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+    time.at = datetime(2036, 11, 23, 23, 0, tzinfo=UTC)
     before = stored("offer")
     for reply in (bargain.step(draft, "send", by=rep), bargain.step(waiting, "approve", by=owner)):
         assert (reply.status, reply.code) == (409, "validity_over")
@@ -465,24 +465,24 @@ def test_a_day_that_is_not_later_extends_nothing(bargain: Bargain, day: str) -> 
 
 
 def test_an_extension_is_as_long_as_was_asked_for_or_as_the_stores_offers_are(bargain: Bargain, time: Clock) -> None:
-    time.at = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    time.at = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
     bargain.team.set_store(offer_days=14)
     rep, buyer = bargain.login(bargain.rep), bargain.login()
-    offer = bargain.open(by=rep, valid_until="2026-11-25")
-    asked = bargain.moved(offer, "request-extension", by=buyer, body={"until": "2026-12-01"})
+    offer = bargain.open(by=rep, valid_until="2036-11-25")
+    asked = bargain.moved(offer, "request-extension", by=buyer, body={"until": "2036-12-01"})
     offer = bargain.moved(asked, "extend", by=rep)
-    assert offer["valid_until"] == "2026-12-01"
+    assert offer["valid_until"] == "2036-12-01"
     offer = bargain.moved(offer, "extend", by=rep)
-    assert offer["valid_until"] == "2026-12-07"
+    assert offer["valid_until"] == "2036-12-07"
     # The day that was asked for is over meanwhile.
-    asked = bargain.moved(offer, "request-extension", by=buyer, body={"until": "2026-12-08"})
-    time.at = datetime(2026, 12, 20, 12, 0, tzinfo=UTC)
-    assert bargain.moved(asked, "extend", by=bargain.login(bargain.rep))["valid_until"] == "2027-01-03"
+    asked = bargain.moved(offer, "request-extension", by=buyer, body={"until": "2036-12-08"})
+    time.at = datetime(2036, 12, 20, 12, 0, tzinfo=UTC)
+    assert bargain.moved(asked, "extend", by=bargain.login(bargain.rep))["valid_until"] == "2037-01-03"
 
 
 def test_what_has_expired_is_extended_and_then_accepted(bargain: Bargain, time: Clock) -> None:
-    time.at = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-    offer = bargain.open(by=bargain.login(bargain.rep), valid_until="2026-11-24")
+    time.at = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
+    offer = bargain.open(by=bargain.login(bargain.rep), valid_until="2036-11-24")
     time.at += timedelta(days=3)
     rep, buyer = bargain.login(bargain.rep), bargain.login()
     seen = bargain.seen(offer, by=buyer)
@@ -500,8 +500,8 @@ def test_what_has_expired_is_extended_and_then_accepted(bargain: Bargain, time: 
         ("extension_requested", "expired", "expired"),
         ("viewed", "expired", "expired"),
     ]
-    extended = bargain.moved(asked, "extend", by=rep, body={"valid_until": "2026-11-26"})
-    assert (extended["status"], extended["valid_until"]) == ("open", "2026-11-26")
+    extended = bargain.moved(asked, "extend", by=rep, body={"valid_until": "2036-11-26"})
+    assert (extended["status"], extended["valid_until"]) == ("open", "2036-11-26")
     reply = bargain.accept(offer, by=buyer)
     assert (reply.status, reply.json["status"]) == (200, "accepted")
 
