@@ -1,4 +1,4 @@
-"""`make bench`: what a cold start, a warm call and a password cost, all in one run, so that the ratios mean something."""
+"""`make bench`: what cold starts, warm calls, passwords and rules cost, all in one run, so that ratios mean something."""
 
 import sys
 import tempfile
@@ -13,6 +13,7 @@ sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "layers" / "shared")]
 
 import httpx
 
+from benchmarks.rules import time_rules
 from local_stack.places import Places
 from local_stack.progress import Progress
 from local_stack.seed import OWNER, PASSWORD, seed
@@ -34,6 +35,7 @@ def main() -> None:
         with httpx.Client(base_url=stack.base_url, timeout=60, trust_env=False) as http:
             time_routes(stack, http)
     time_passwords()
+    time_rules()
 
 
 def time_routes(stack: LocalStack, http: httpx.Client) -> None:

@@ -21,6 +21,9 @@ WHOSE = "whose customers they are, which a sales rep has to have in its scope, i
 OFFERED = "the products of an offer are known only by it"
 WHOSE_OFFERS = "whose customers they are made to, which a sales rep has to have in its scope, is known only by the figures"
 IN_LINE = "who waits for a place stands in a line of its own, where it is one Query"
+TRIED = (
+    "whose the latest orders are is known only by them, and by that the rules, bills and products that they are held against"
+)
 FIGURES = "the figures of customers that have ordered, one Query each, come to count for others"
 
 # Calls, most of all, and why. Everything else stays within the budget.
@@ -60,6 +63,7 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "GET /v1/statistics/customers": (4, f"figures are one Query for each quarter of the days; {THEIR_OWN}"),
     "GET /v1/statistics/sales-reps": (3, "figures are one Query for each quarter of the days; the names are another"),
     "GET /v1/statistics/offers": (4, f"figures are one Query for each quarter of the days; {WHOSE_OFFERS}"),
+    "POST /v1/rules/dry-run": (6, TRIED),
     "GET /v1/health": (4, "it asks SES for the sender, its domain and the account, at most once in half a minute"),
 }
 

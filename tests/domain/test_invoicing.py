@@ -191,9 +191,11 @@ def actions(draw: st.DrawFn) -> dict[str, Any]:
         case "credit":
             action |= draw(st.sampled_from([{"all": True}, {"amount": eur(draw(amounts))}]))
         case "shipping":
-            flat, tiered = {"amount": eur(draw(amounts))}, {"tiers": draw(tiers())}
-            mode = draw(st.sampled_from(["passed_on", "flat", "tiered"]))
-            action |= {"mode": mode, **{"passed_on": {}, "flat": flat, "tiered": tiered}[mode]}
+            action["mode"] = draw(st.sampled_from(["passed_on", "flat", "tiered"]))
+            if action["mode"] == "flat":
+                action["amount"] = eur(draw(amounts))
+            if action["mode"] == "tiered":
+                action["tiers"] = draw(tiers())
             if draw(st.booleans()):
                 action["free_above"] = eur(draw(subtotals.filter(lambda amount: amount <= MAX_AMOUNT)))
         case _:

@@ -112,7 +112,7 @@ class Office:
             updated_at=at,
             **fields,
         )
-        rule = checked(rule, currency="EUR", when=when, then=list(then))
+        rule = checked(rule, {"when": when, "then": list(then)}, currency="EUR")
         tx = Transaction(store_owner(self.store_id), SYSTEM, SYSTEM, at)
         saved = save_rule(tx, rule, among=find_set(Reader(), self.store_id, kind, scope))
         tx.commit()

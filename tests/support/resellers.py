@@ -98,7 +98,8 @@ def write_rule(
         updated_at=at,
         **fields,
     )
-    rule = checked(rule, currency="EUR", when=when, then=[{"action": action, **({"reason": reason} if reason else {})}])
+    then = [{"action": action, **({"reason": reason} if reason else {})}]
+    rule = checked(rule, {"when": when, "then": then}, currency="EUR")
     tx = _begin(store_id)
     saved = save_rule(tx, rule, among=find_set(Reader(), store_id, "approval", scope))
     tx.commit()

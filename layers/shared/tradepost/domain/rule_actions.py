@@ -277,11 +277,13 @@ def name_of(action: type[Value]) -> str:
 _BY_NAME: Final = {kind: {name_of(action): action for action in actions} for kind, actions in ACTIONS.items()}
 
 
-def written_actions(kind: RuleKind, sent: Sequence[object], pointer: str) -> tuple[tuple[Action, ...], list[Fault]]:
+def written_actions(kind: RuleKind, sent: object, pointer: str) -> tuple[tuple[Action, ...], list[Fault]]:
     """Read the actions of a rule as they were sent. Returns them, and what is wrong with them."""
-    if not 1 <= len(sent) <= MOST_ACTIONS[kind]:
+    if not isinstance(sent, (list, tuple)) or not 1 <= len(sent) <= MOST_ACTIONS[kind]:
         most = MOST_ACTIONS[kind]
-        return (), [Fault(pointer, "must hold exactly one action" if most == 1 else f"must hold 1 to {most} actions")]
+        return (), [
+            Fault(pointer, "must be a list of exactly one action" if most == 1 else f"must be a list of 1 to {most} actions")
+        ]
     actions: list[Action] = []
     faults: list[Fault] = []
     for index, each in enumerate(sent):

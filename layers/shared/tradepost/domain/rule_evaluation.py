@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from tradepost.domain.rule_fields import TRUE_OF_NOTHING, Facts, RuleField, RuleKind, field_of
+from tradepost.domain.rule_fields import Facts, RuleField, RuleKind, field_of
 from tradepost.domain.rules import Condition, Rule, RuleSet, comparable_value, parts_of
 
 MAX_COMPILED: Final = 2000
@@ -139,47 +139,43 @@ def _none_of(checks: Sequence[Check]) -> Check:
 def _comparison(field: RuleField, condition: Condition) -> Check:
     name, op = field.name, condition["op"]
     if op == "exists":
-        return lambda facts: facts.comparable(name) is not None
+        return lambda facts: facts.comparable[name] is not None
     if op == "missing":
-        return lambda facts: facts.comparable(name) is None
-    test, of_nothing = _test(field, op, condition["value"]), op in TRUE_OF_NOTHING
-
-    def holds(facts: Facts) -> bool:
-        actual = facts.comparable(name)
-        return of_nothing if actual is None else test(actual)
-
-    return holds
-
-
-def _test(field: RuleField, op: str, value: Any) -> Callable[[Any], bool]:
-    """Return what is asked of a value that is known."""
+        return lambda facts: facts.comparable[name] is None
+    value = condition["value"]
     if isinstance(value, Sequence) and not isinstance(value, str):
-        several = [comparable_value(field, each) for each in value]
-        if op == "between":
-            least, most = several
-            return lambda actual: bool(least <= actual <= most)
-        wanted = frozenset(several)
-        tests: dict[str, Callable[[Any], bool]] = {
-            "in": lambda actual: actual in wanted,
-            "not_in": lambda actual: actual not in wanted,
-            "any_of": lambda actual: not wanted.isdisjoint(actual),
-            "all_of": lambda actual: wanted <= actual,
-            "none_of": wanted.isdisjoint,
-        }
-        return tests[op]
-    one = comparable_value(field, value)
-    tests = {
-        "eq": lambda actual: bool(actual == one),
-        "ne": lambda actual: bool(actual != one),
-        "lt": lambda actual: bool(actual < one),
-        "lte": lambda actual: bool(actual <= one),
-        "gt": lambda actual: bool(actual > one),
-        "gte": lambda actual: bool(actual >= one),
-        "contains": lambda actual: one in actual,
-        "starts_with": lambda actual: actual.startswith(one),
-        "ends_with": lambda actual: actual.endswith(one),
+        return _with_several(name, op, [comparable_value(field, each) for each in value])
+    return _with_one(name, op, comparable_value(field, value))
+
+
+def _with_one(name: str, op: str, one: Any) -> Check:
+    """Compare what is known with one value. What is not known, None, is no value, and so another one than any."""
+    checks: dict[str, Check] = {
+        "eq": lambda facts: facts.comparable[name] == one,
+        "ne": lambda facts: facts.comparable[name] != one,
+        "lt": lambda facts: (actual := facts.comparable[name]) is not None and actual < one,
+        "lte": lambda facts: (actual := facts.comparable[name]) is not None and actual <= one,
+        "gt": lambda facts: (actual := facts.comparable[name]) is not None and actual > one,
+        "gte": lambda facts: (actual := facts.comparable[name]) is not None and actual >= one,
+        "contains": lambda facts: (actual := facts.comparable[name]) is not None and one in actual,
+        "starts_with": lambda facts: (actual := facts.comparable[name]) is not None and actual.startswith(one),
+        "ends_with": lambda facts: (actual := facts.comparable[name]) is not None and actual.endswith(one),
     }
-    return tests[op]
+    return checks[op]
+
+
+def _with_several(name: str, op: str, several: list[Any]) -> Check:
+    """Compare what is known with several values: those of a list, or with `between` the least and the most."""
+    wanted, least, most = frozenset(several), several[0], several[-1]
+    checks: dict[str, Check] = {
+        "between": lambda facts: (actual := facts.comparable[name]) is not None and least <= actual <= most,
+        "in": lambda facts: facts.comparable[name] in wanted,
+        "not_in": lambda facts: facts.comparable[name] not in wanted,
+        "any_of": lambda facts: (actual := facts.comparable[name]) is not None and not wanted.isdisjoint(actual),
+        "all_of": lambda facts: (actual := facts.comparable[name]) is not None and wanted <= actual,
+        "none_of": lambda facts: (actual := facts.comparable[name]) is None or wanted.isdisjoint(actual),
+    }
+    return checks[op]
 
 
 def _explain(kind: RuleKind, condition: Condition, path: str, facts: Facts, lines: list[Mapping[str, object]]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from iso3166 import countries_by_alpha2
@@ -58,8 +58,6 @@ OPERATORS: Final[Mapping[FieldType, tuple[Operator, ...]]] = {
 WITHOUT_VALUE: Final[frozenset[Operator]] = frozenset(_THERE)
 WITH_SEVERAL: Final[frozenset[Operator]] = frozenset({"in", "not_in", "any_of", "all_of", "none_of"})
 """The operators whose value is a list."""
-TRUE_OF_NOTHING: Final[frozenset[Operator]] = frozenset({"missing", "ne", "not_in", "none_of"})
-"""The operators that hold where nothing is known of a field. No other one does."""
 
 
 class RuleField(NamedTuple):
@@ -156,30 +154,33 @@ def field_of(kind: RuleKind, name: str) -> RuleField | None:
     return _BY_NAME[kind].get(name)
 
 
+class _Comparable(dict[str, Any]):
+    """Values by field in the form in which they are compared, each made ready when it is first asked for."""
+
+    def __init__(self, values: Mapping[str, Fact]) -> None:
+        super().__init__()
+        self._values = values
+
+    def __missing__(self, name: str) -> Any:
+        fact = self._values.get(name)
+        prepared = self[name] = None if fact is None else _prepared(fact)
+        return prepared
+
+
 class Facts:
-    """What is known when rules are asked: values by field. They are prepared for comparing once, when first asked for."""
+    """What is known when rules are asked: `values` by field, and `comparable`, the same as compared, with None for unknown."""
 
     def __init__(self, values: Mapping[str, Fact | None]) -> None:
         """Take what is known; None and the empty text are not."""
         self.values: Mapping[str, Fact] = {name: fact for name, fact in values.items() if fact is not None and fact != ""}
-        self._comparable: dict[str, object] = {}
-
-    def comparable(self, name: str) -> object:
-        """Return a value in the form in which it is compared; None if it is not known."""
-        try:
-            return self._comparable[name]
-        except KeyError:
-            fact = self.values.get(name)
-            prepared = None if fact is None else comparable(fact)
-            self._comparable[name] = prepared
-            return prepared
+        self.comparable: Mapping[str, Any] = _Comparable(self.values)
 
     def shown(self, name: str) -> object:
         """Return a value as JSON has it; None if it is not known."""
         return shown(self.values.get(name))
 
 
-def comparable(fact: Fact) -> object:
+def _prepared(fact: Fact) -> object:
     """Return a value in the form in which two that are the same are equal: a text in any letter case, an amount by itself.
 
     Rules are in the store's currency, as its orders are, so that amounts alone can be compared.

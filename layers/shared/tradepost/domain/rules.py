@@ -6,7 +6,7 @@ where it stands. It is measured before it is read, so that a huge one costs no m
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
 
@@ -170,18 +170,18 @@ def size_of(*rules: Rule) -> int:
     return sum(len(json.dumps(rule.model_dump(mode="json"), ensure_ascii=False).encode()) for rule in rules)
 
 
-def checked(rule: Rule, *, currency: str, when: object = None, then: Sequence[object] | None = None, pointer: str = "") -> Rule:
-    """Return a rule with a condition and actions as they were sent, or with its own where none were.
+def checked(rule: Rule, sent: Mapping[str, object], *, currency: str, pointer: str = "") -> Rule:
+    """Return a rule with the `when` and the `then` that were sent, or with its own where they were not.
 
     Everything that is wrong with them is told at once, each with its place under `pointer`. Raises `InvalidError`.
     """
     wrong: list[tuple[str, Fault]] = []
     changes: dict[str, Any] = {}
-    if when is not None:
-        changes["when"], found = written_condition(when, kind=rule.kind, currency=currency, pointer=f"{pointer}/when")
+    if "when" in sent:
+        changes["when"], found = written_condition(sent["when"], kind=rule.kind, currency=currency, pointer=f"{pointer}/when")
         wrong += found
-    if then is not None:
-        changes["then"], faults = written_actions(rule.kind, then, f"{pointer}/then")
+    if "then" in sent:
+        changes["then"], faults = written_actions(rule.kind, sent["then"], f"{pointer}/then")
         wrong += [("invalid", fault) for fault in faults]
         wrong += [
             ("wrong_currency", Fault(f"{at}/currency", f"must be in {currency}, the store's currency"))

@@ -128,15 +128,14 @@ def drafted(draft: RuleDraft, store: Store, *, at: datetime, pointer: str = "") 
         when={},
         then=(),
     )
-    return checked(rule, currency=store.currency, when=draft.when, then=draft.then, pointer=pointer)
+    return checked(rule, {"when": draft.when, "then": draft.then}, currency=store.currency, pointer=pointer)
 
 
 def edited(rule: Rule, change: RuleChange, store: Store, *, at: datetime) -> Rule:
     """Return a rule as a change makes it. Raises `InvalidError`."""
-    given = _plain(change, set(change.given) - {"when", "then"})
-    return checked(
-        rule.model_copy(update={**given, "updated_at": at}), currency=store.currency, when=change.when, then=change.then
-    )
+    parts = {name: sent for name, sent in change.given.items() if name in {"when", "then"}}
+    given = _plain(change, change.given.keys() - parts.keys())
+    return checked(rule.model_copy(update={**given, "updated_at": at}), parts, currency=store.currency)
 
 
 def _plain(sent: RuleDraft | RuleChange, names: set[str]) -> Mapping[str, Any]:
