@@ -41,7 +41,11 @@ LIBRARIES = {
         "pydantic": "the models",
         "pynamodb": "its error, when a session ends while it is noted as used",
     },
-    "payments": {"aws_lambda_powertools": "logging", "stripe": "Stripe's own client, loaded when Stripe is asked"},
+    "payments": {
+        "aws_lambda_powertools": "logging",
+        "pydantic": "Stripe's events",
+        "stripe": "Stripe's own client, loaded when Stripe is asked",
+    },
     "mails": {
         "aws_lambda_powertools": "logging",
         "liquid": "the templates",
