@@ -59,8 +59,8 @@ SECONDS: Final = 18
 """How long it goes on. What it does not come to is skipped: a client waits for 29 seconds at most."""
 _PAGES: Final = 10
 
-type Ids = Annotated[tuple[Reference, ...], Field(min_length=1, max_length=MOST_NAMED)]
-type SkipReason = Literal["not_found", "not_of_a_reseller", "unconfirmed", "out_of_time"]
+type SubjectIds = Annotated[tuple[Reference, ...], Field(min_length=1, max_length=MOST_NAMED)]
+type TrialSkipReason = Literal["not_found", "not_of_a_reseller", "unconfirmed", "out_of_time"]
 
 
 class TriedDraft(RuleDraft):
@@ -78,8 +78,8 @@ class DryRun(Value):
     rule: TriedDraft | None = None
     rule_id: Reference | None = None
     latest: Annotated[StrictInt, Field(ge=1, le=MOST_LATEST)] | None = None
-    order_ids: Ids | None = None
-    reseller_ids: Ids | None = None
+    order_ids: SubjectIds | None = None
+    reseller_ids: SubjectIds | None = None
 
 
 class TrialAnswer(Answer):
@@ -113,7 +113,7 @@ class Skipped(Answer):
     """Something that the rule was not tried on."""
 
     id: str
-    reason: SkipReason
+    reason: TrialSkipReason
 
 
 class DryRunAnswer(Answer):

@@ -309,3 +309,21 @@ def test_a_bill_is_mailed_to_the_reseller_with_a_copy_for_whom_the_store_names(o
     ]
     assert "EUR\u00a030.90" in mails[0].html
     assert "INV-000001" in mails[1].html
+
+
+def test_an_accepted_offer_is_an_order_that_is_billed(office: Office) -> None:
+    line = {"kind": "product", "product_number": "A-1", "quantity": 2}
+    methods = {
+        "shipping_method_id": office.options["shipping_methods"][0]["id"],
+        "payment_method_id": office.options["payment_methods"][0]["id"],
+    }
+    offer = office.owner.post("/v1/offers", {"customer_id": office.customer_id, "lines": [line], **methods})
+    assert offer.status == 201, offer.text
+    path = f"/v1/offers/{offer.json['id']}"
+    sent = office.owner.post(f"{path}/send", headers={"If-Match": offer.json["etag"]})
+    assert sent.status == 200, sent.text
+    accepted = office.buyer.post(f"{path}/accept", {"version": sent.json["version"]})
+    assert accepted.status == 200, accepted.text
+    work()
+    [invoice] = office.invoices()
+    assert (invoice["order_id"], invoice["total"]["amount"]) == (accepted.json["order_id"], TOTAL)
