@@ -189,6 +189,10 @@ def test_a_range_out_of_all_measure_is_refused(html: str) -> None:
     assert "a range goes from one written number to another" in told(html)
 
 
+# Which of the two it comes to first depends on how fast the machine is.
+TOO_LONG_OR_MUCH = "it takes too long | output stream limit reached"
+
+
 @pytest.mark.parametrize(
     ("html", "message"),
     [
@@ -205,7 +209,7 @@ def test_a_range_out_of_all_measure_is_refused(html: str) -> None:
         ("{% if true %}" * 900 + "{% endif %}" * 900, "block nesting limit reached"),
         ("{% for a in (1..999) %}{% if a == 0 %}{% endif %}{% endfor %}" * 400, "it takes too long"),
         ("{% for a in (1..999) %}" + "{{ store.name | upcase }}" * 1_900 + "{% endfor %}", "it takes too long"),
-        ("{% for a in (1..999) %}{% render 'button', to: a, label: 'x' %}{% endfor %}", "it takes too long"),
+        ("{% for a in (1..999) %}{% render 'button', to: a, label: 'x' %}{% endfor %}", TOO_LONG_OR_MUCH),
         ("{{ '" + "x" * 600 + "' }}", "is not closed by `}}` within 500 characters"),
         ("{{ name" + " " * 450 + "}}", "a gap of 100 blanks"),
         (full("{{"), "is not closed"),
@@ -230,7 +234,8 @@ def test_a_range_out_of_all_measure_is_refused(html: str) -> None:
     ],
 )
 def test_a_stranger_can_neither_run_code_nor_go_on_for_long_nor_read_other_data(html: str, message: str) -> None:
-    assert message in told(html)
+    reasons = told(html)
+    assert any(each in reasons for each in message.split(" | "))
     with pytest.raises(BrokenTemplateError):
         render_mail("invitation", sample_values("invitation"), own(html=html))
 
