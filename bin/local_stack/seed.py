@@ -1,5 +1,7 @@
 """A demo store to look around in, made through the public API like any other."""
 
+import re
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -11,8 +13,10 @@ OWNER = "owner@nordlicht.example"
 BUYER = "buyer@cafe-lumen.example"
 REP = "rep@nordlicht.example"
 SUPERVISOR = "supervisor@nordlicht.example"
+RESELLER = "reseller@harbour-lights.example"
 PASSWORD = "forty lamps by the sea"  # noqa: S105  # of a demo that runs on the reader's own machine
 CHAIN_EVERY = 4
+MAILED_WITHIN_SECONDS = 60
 ALLOCATED = 4
 
 RANGES = {
@@ -48,7 +52,8 @@ class LogIn:
 
 
 LOG_INS = [
-    LogIn(role, email, PASSWORD) for role, email in (("owner", OWNER), ("rep", REP), ("rep", SUPERVISOR), ("buyer", BUYER))
+    LogIn(role, email, PASSWORD)
+    for role, email in (("owner", OWNER), ("rep", REP), ("rep", SUPERVISOR), ("buyer", BUYER), ("buyer", RESELLER))
 ]
 
 
@@ -61,6 +66,7 @@ def seed(base_url: str) -> list[LogIn]:
         customers = _add_customers(owner, groups)
         _invite_and_join(owner, customers)
         _hire_sales_reps(owner, customers)
+        _take_a_reseller_on(owner)
     return LOG_INS
 
 
@@ -178,6 +184,35 @@ def _hire_sales_reps(owner: _Seeder, customers: list[dict[str, Any]]) -> None:
         path = f"/v1/customers/{customer['id']}/account-manager"
         if owner.send("GET", path)["account_manager"] is None:
             owner.send("PUT", path, {"sales_rep_id": hired[0]["id"]})
+
+
+def _take_a_reseller_on(owner: _Seeder) -> None:
+    """Let a company enrol as a reseller and approve it, with a rule that charges it a fee for each item."""
+    tier = owner.send("GET", "/v1/price-tiers")["items"][0]["id"]
+    owner.send("POST", "/v1/reseller-channels", {"name": "Dropship", "price_tier_id": tier})
+    fee = {"action": "dropship_fee", "amount": _euros(150), "per": "item"}
+    rule = {"kind": "invoicing", "scope": "store", "name": "Dropshipping", "priority": 10}
+    owner.send("POST", "/v1/rules", {**rule, "when": {"always": True}, "then": [fee]})
+    stranger = _Seeder(owner.http)
+    contact = {"name": "Nils Berg", "email": RESELLER, "password": PASSWORD}
+    address = {"street": "Quay 7", "postal_code": "24103", "city": "Kiel", "country": "DE"}
+    stranger.send("POST", f"/v1/stores/{SLUG}/resellers", {"company": "Harbour Lights", "contact": contact, "address": address})
+    if owner.send("GET", "/v1/resellers?status=unconfirmed")["items"]:
+        owner.http.post(_mailed_link(owner.http, RESELLER), data={}).raise_for_status()
+    for reseller in owner.send("GET", "/v1/resellers?status=pending")["items"]:
+        owner.send("POST", f"/v1/resellers/{reseller['id']}/approve", {"reason": "Welcome!"})
+
+
+def _mailed_link(http: httpx.Client, email: str) -> str:
+    """Wait for the mail that confirms an enrolment; returns the path of its link."""
+    give_up = time.monotonic() + MAILED_WITHIN_SECONDS
+    while time.monotonic() < give_up:
+        mails = http.get("/_mail/messages", params={"to": email}).json()["items"]
+        links = [link for mail in mails for link in re.findall(r"/e/[^\s\"<>]+", mail["text"])]
+        if links:
+            return str(links[0])
+        time.sleep(0.2)
+    raise RuntimeError(f"no link was mailed to {email}")
 
 
 def _join(owner: _Seeder, invitation_id: str, name: str) -> None:
