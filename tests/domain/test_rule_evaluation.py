@@ -255,12 +255,20 @@ def test_an_orders_facts_are_those_of_the_catalogue() -> None:
     assert {name: facts.shown(name) for name in expected} == expected
 
 
+def test_nothing_is_known_of_what_is_empty() -> None:
+    facts = Facts({"customer.tags": (), "reseller.tax_id": "", "order.destination_region": None})
+    for name in ("customer.tags", "reseller.tax_id", "order.destination_region"):
+        for op, holds in (("missing", True), ("exists", False)):
+            rule = rule_of().model_copy(update={"when": {"field": name, "op": op}, "version": len(name) * 10 + holds})
+            assert matches(rule, facts) is holds
+
+
 def test_an_enrolments_facts_are_those_of_the_catalogue() -> None:
     denied = ResellerStep(at=AT, actor=SYSTEM, from_status="pending", to="denied")
     reseller = reseller_of(history=(denied,))
     facts = enrolment_facts(reseller, at=AT, time_zone="Europe/Berlin")
     names = {field.name for field in CATALOGUE["approval"] if "<" not in field.name}
-    assert set(facts.values) - {"answers.Shops?"} == names - {"tax_id", "region", "channel_id"}
+    assert set(facts.values) - {"answers.Shops?"} == names - {"tax_id", "region"}
     expected = {
         "company": "Blue Door Ltd",
         "email_domain": "bluedoor.test",

@@ -1,5 +1,6 @@
 """The queue of enrolments: let the approval rules decide about each reseller that is pending, once."""
 
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from aws_lambda_powertools import Logger
@@ -26,17 +27,20 @@ logger = Logger(service="tradepost")
 
 # How often it is decided anew, should others be deciding about the same reseller at the same moment.
 ATTEMPTS: Final = 3
+# With less time left, a message is given back to the queue instead of being cut off.
+ENOUGH_MS: Final = 4_000
 SWITCHED_OFF: Final = "auto_approval_off"
 EMAIL_TAKEN: Final = "email_taken"
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Decide about each reseller of a batch. A message that cannot be understood, or fails, comes again and stops no other."""
-    del context
-    return worked_off(event, _carried_out)
+    return worked_off(event, partial(_carried_out, context=context))
 
 
-def _carried_out(record: dict[str, Any]) -> bool:
+def _carried_out(record: dict[str, Any], *, context: Any) -> bool:
+    if context.get_remaining_time_in_millis() < ENOUGH_MS:
+        return False
     try:
         _carry_on(_key_in(record))
     except ConcludedError:

@@ -2,6 +2,7 @@
 
 import logging
 import zlib
+from datetime import timedelta
 
 import pytest
 
@@ -9,9 +10,11 @@ from tests.conftest import Clock
 from tests.support.api_keys import EVERY_SCOPE, Keyed, colleague, note
 from tests.support.functions import Reply
 from tests.support.table import counted_calls, records, stored
-from tradepost.domain.api_keys import KEY_REQUESTS
+from tradepost.domain.api_keys import KEY_REQUESTS, ApiKey
 from tradepost.domain.clock import stamp
 from tradepost.domain.ids import member_id, parse_token
+from tradepost.table.api_keys import api_key_key, note_use
+from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 
 INVALID = (401, "invalid_token")
@@ -154,7 +157,7 @@ def test_a_closed_store_is_closed_to_keys(keyed: Keyed) -> None:
 
 
 def test_every_answer_says_how_often_the_key_may_still_ask(keyed: Keyed, time: Clock) -> None:
-    time.at = time.at.replace(second=20, microsecond=0)
+    time.at = time.at.replace(second=20, microsecond=0) + timedelta(minutes=1)
     client = keyed.client("orders:read")
     for left, reply in enumerate(
         [client.get("/v1/orders"), client.get("/v1/products"), client.get("/v1/orders/nothing"), client.get("/v1/me")]
@@ -165,7 +168,7 @@ def test_every_answer_says_how_often_the_key_may_still_ask(keyed: Keyed, time: C
 
 
 def test_beyond_the_last_request_of_a_minute_a_key_waits(keyed: Keyed, time: Clock) -> None:
-    time.at = time.at.replace(second=50, microsecond=0)
+    time.at = time.at.replace(second=50, microsecond=0) + timedelta(minutes=1)
     busy, other = keyed.client("orders:read", "orders:write"), keyed.client("orders:read")
     busy.get("/v1/me")
     _count_to(KEY_REQUESTS.most - 1)
@@ -186,7 +189,7 @@ def _count_to(number: int) -> None:
 
 
 def test_what_is_counted_is_forgotten_with_its_minute(keyed: Keyed, time: Clock) -> None:
-    time.at = time.at.replace(second=30, microsecond=0)
+    time.at = time.at.replace(second=30, microsecond=0) + timedelta(minutes=1)
     keyed.client().get("/v1/me")
     (record,) = records("limit")
     assert record.expires_at == int(time.at.timestamp()) + 30
@@ -210,6 +213,15 @@ def test_it_is_known_when_a_key_was_used_last_to_five_minutes(keyed: Keyed, time
     assert calls() == ["BatchGetItem", "UpdateItem", "UpdateItem"]
     # To be used is no change of it
     assert (keyed.shown(key)["last_used_at"], keyed.shown(key)["etag"]) == (stamp(time.at), etag)
+
+
+def test_of_many_requests_at_once_one_notes_that_a_key_is_in_use(keyed: Keyed, time: Clock) -> None:
+    digest = keyed.make("orders:read")["id"]
+    read = Reader().get(api_key_key("acme", keyed.market.customer["id"], digest), ApiKey)
+    note_use(read, at=time.at)
+    time.advance(minutes=1)
+    note_use(read, at=time.at)
+    assert keyed.shown({"id": digest})["last_used_at"] == stamp(time.at - timedelta(minutes=1))
 
 
 def test_a_log_line_names_the_key_and_its_person(keyed: Keyed, caplog: pytest.LogCaptureFixture) -> None:

@@ -24,6 +24,7 @@ def test_an_invoice_and_what_takes_it_back_are_printed(office: Office) -> None:
         assert "Product A-1" in text
         assert "Invoice INV-000001" in text, "a credit note names what it takes back"
         assert order["number"] in text
+        assert invoice["customer_name"] in text
 
 
 def test_names_are_shown_and_never_run(office: Office) -> None:

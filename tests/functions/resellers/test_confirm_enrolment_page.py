@@ -17,6 +17,7 @@ from tests.support.table import counted_calls, everything, records, stored
 from tests.support.world import PASSWORD, Shop
 from tradepost.aws.links import enrolment_link
 from tradepost.aws.secrets import signing_key
+from tradepost.domain.clock import stamp
 from tradepost.domain.ids import link_token, person_key
 
 FUNCTION = "resellers/confirm_enrolment_page"
@@ -214,10 +215,14 @@ def test_of_a_reseller_that_waits_or_was_approved_another_enrolment_changes_noth
 def test_whoever_was_denied_applies_again_and_what_was_decided_is_history(shop: Shop, time: Clock) -> None:
     first = enrolled(shop)
     by = {"type": "member", "id": "m", "name": "Ola"}
-    denial = {"at": "2026-11-27T10:00:00.000Z", "actor": by, "from": "pending", "to": "denied", "reason": "Too far away"}
+    early = enrol(shop, "Harbour Lights Bremen")
+    time.advance(minutes=5)
+    denial = {"at": stamp(time.at), "actor": by, "from": "pending", "to": "denied", "reason": "Too far away"}
     decide("denied", decided_by=by, reason="Too far away", trace=[{"rule_id": "r"}], history=[*first["history"], denial])
     time.advance(hours=2)
     again = enrol(shop, "Harbour Lights Hamburg")
+    # What was enrolled before is answered by the denial already.
+    assert page_of(confirm(shop, early)).heading == "Your enrolment was not approved"
     assert stored("reseller")[0]["status"] == "denied"
     assert confirm(shop, again).status == 200
     (reseller,) = stored("reseller")

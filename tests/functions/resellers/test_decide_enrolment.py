@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Clock
 from tests.support.faults import failing, meanwhile, refusal
-from tests.support.functions import ROOT, run
+from tests.support.functions import ROOT, Context, run
 from tests.support.mail import announced, waiting_on
 from tests.support.resellers import EMAIL, Resale, announce, consume, decide, enrolled, write_rule
 from tests.support.table import counted_calls, stored
@@ -47,6 +47,15 @@ def test_where_no_rule_matches_whoever_enrolled_is_approved(resale: Resale) -> N
     assert resale.login().get("/v1/me").json["customer_id"] == shown["customer_id"]
     assert told() == ["approved"]
     assert waiting_on("enrolment") == []
+
+
+def test_what_there_is_no_time_left_for_is_given_back_undecided(resale: Resale, monkeypatch: pytest.MonkeyPatch) -> None:
+    reseller_id, key = enrolment()
+    monkeypatch.setattr(Context, "get_remaining_time_in_millis", staticmethod(lambda: 3_000))
+    assert len(decide(key)) == 1
+    assert resale.show(reseller_id)["status"] == "pending"
+    monkeypatch.undo()
+    assert decide(key) == []
 
 
 def test_a_rule_that_approves_is_named_with_its_version_and_what_it_found(resale: Resale) -> None:

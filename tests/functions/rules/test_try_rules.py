@@ -255,9 +255,8 @@ def test_approval_rules_are_tried_on_enrolments_as_they_came_up_for_decision(off
     denied = enrolled(store, "dan@denied.test", company="Denied Ltd")
     office.resale.decide(denied, "deny", reason="No shop")
     enrolled(store, "una@unconfirmed.test", status="unconfirmed")
-    rule = draft(
-        {"action": "deny", "reason": "Not here"}, kind="approval", when={"field": "status", "op": "eq", "value": "pending"}
-    )
+    here = {"field": "country", "op": "eq", "value": "DE"}
+    rule = draft({"action": "deny", "reason": "Not here"}, kind="approval", when=here)
     answer = tried(office.owner, rule=rule, latest=9)
     shown = {item["id"]: item for item in answer["items"]}
     assert shown.keys() == {pending, denied, office.reseller_id, office.other_id}
@@ -273,7 +272,7 @@ def test_approval_rules_are_tried_on_enrolments_as_they_came_up_for_decision(off
     assert shown[pending]["after"]["reason"] == "Not here"
     assert (shown[pending]["type"], shown[pending]["name"], shown[pending]["number"]) == ("reseller", "Pending Ltd", None)
     assert shown[pending]["trace"] == [
-        {"path": "/when", "field": "status", "op": "eq", "expected": "pending", "actual": "pending", "result": True}
+        {"path": "/when", "field": "country", "op": "eq", "expected": "DE", "actual": "DE", "result": True}
     ]
 
 
@@ -305,9 +304,16 @@ def test_a_resellers_own_approval_rule_is_tried_on_itself(office: Office) -> Non
     scope = {"type": "reseller", "id": office.other_id}
     answer = tried(office.owner, rule=draft({"action": "deny"}, kind="approval", scope=scope))
     assert [(item["id"], item["after"]["decision"]) for item in answer["items"]] == [(office.other_id, "deny")]
-    channel = {"type": "channel", "id": office.resale.channel_id}
-    answer = tried(office.owner, rule=draft({"action": "deny"}, kind="approval", scope=channel))
-    assert {item["applies"] for item in answer["items"]} == {False}
+
+
+def test_no_approval_rule_is_a_channels_which_nobody_is_in_before(office: Office) -> None:
+    rule = draft({"action": "deny"}, kind="approval", scope={"type": "channel", "id": office.resale.channel_id})
+    for path, body, pointer in (
+        ("/v1/rules", rule, "/scope"),
+        ("/v1/rules/dry-run", {"rule": rule, "latest": 9}, "/rule/scope"),
+    ):
+        reply = office.owner.post(path, body)
+        assert (reply.status, reply.json["errors"][0]["pointer"]) == (422, pointer), reply.text
 
 
 def test_what_is_not_found_is_skipped_and_another_stores_is_not_found(office: Office) -> None:

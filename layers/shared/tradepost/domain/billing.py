@@ -78,6 +78,12 @@ class Invoice(Entity):
     credited_by: str | None = None
     cc: tuple[str, ...] = ()
 
+    @property
+    def billed_to(self) -> PostalAddress:
+        """The address that it is billed to, which names the customer whatever was entered."""
+        address = self.billing_address
+        return address if address.company else address.model_copy(update={"company": self.customer_name})
+
 
 class BillingState(Entity):
     """What has been billed of an order: its open invoice, none if that was taken back, and a digest of what it was made of."""

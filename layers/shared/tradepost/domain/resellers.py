@@ -168,10 +168,12 @@ def applied(enrolment: Enrolment, before: Reseller | None, *, by: Party, at: dat
     """Return the reseller as it waits for a decision about an enrolment that is being confirmed.
 
     None if that changes nothing: one waits already, or has been approved. Whoever was denied may apply again: what was
-    decided is history then. A stranger that was forgotten meanwhile is remembered from its enrolment.
+    decided is history then. What was enrolled before the denial is answered by it. A stranger that was forgotten meanwhile is
+    remembered from its enrolment.
     """
     stranger = before or enrolled(enrolment)
-    if stranger.status not in APPLYING:
+    denied_at = max((step.at for step in stranger.history if step.to == "denied"), default=None)
+    if stranger.status not in APPLYING or (denied_at and enrolment.enrolled_at <= denied_at):
         return None
     step = ResellerStep(at=at, actor=by, from_status=stranger.status, to="pending")
     decided = {"decided_by": None, "reason": None, "trace": None}

@@ -89,13 +89,11 @@ ENROLMENT_FIELDS: Final = (
     RuleField("city", "string", "The city of the company's address."),
     RuleField("postal_code", "string", "The postal code of the company's address."),
     RuleField("street", "string", "The street of the company's address."),
-    RuleField("status", "enum", "Where the reseller stands.", _STATUSES),
     RuleField("enrolled_at", "instant", "When it enrolled."),
     RuleField("enrolled_hour", "integer", "The hour (0 to 23, store's time) in which it enrolled."),
     RuleField("enrolled_weekday", "integer", "The day of the week (1 is Monday, store's time) on which it enrolled."),
     RuleField("age_hours", "integer", "How many whole hours ago it enrolled."),
     RuleField("denials", "integer", "How often it was denied before."),
-    RuleField("channel_id", "string", "The reseller channel that it is in already, by id."),
     RuleField(
         f"{ANSWERS}<question>", "string", "What it answered to a question of the store's, by the question as it is asked."
     ),
@@ -172,8 +170,8 @@ class Facts:
     """What is known when rules are asked: `values` by field, and `comparable`, the same as compared, with None for unknown."""
 
     def __init__(self, values: Mapping[str, Fact | None]) -> None:
-        """Take what is known; None and the empty text are not."""
-        self.values: Mapping[str, Fact] = {name: fact for name, fact in values.items() if fact is not None and fact != ""}
+        """Take what is known; None, the empty text and the empty list are not."""
+        self.values: Mapping[str, Fact] = {name: fact for name, fact in values.items() if fact not in {None, "", ()}}
         self.comparable: Mapping[str, Any] = _Comparable(self.values)
 
     def shown(self, name: str) -> object:
@@ -227,13 +225,11 @@ def enrolment_facts(reseller: Reseller, *, at: datetime, time_zone: str = "UTC")
             "city": address.city,
             "postal_code": address.postal_code,
             "street": address.street,
-            "status": reseller.status,
             "enrolled_at": reseller.enrolled_at,
             "enrolled_hour": enrolled.hour,
             "enrolled_weekday": enrolled.isoweekday(),
             "age_hours": _whole(reseller.enrolled_at, at, seconds=3600),
             "denials": sum(step.to == "denied" for step in reseller.history),
-            "channel_id": reseller.channel_id,
         }
     )
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, SkipValidation, StrictBool, WithJsonSchema
 
+from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.ids import new_id
 from tradepost.domain.rule_actions import Action
 from tradepost.domain.rule_fields import RuleKind
@@ -117,6 +118,9 @@ def drafted(draft: RuleDraft, store: Store, *, at: datetime, pointer: str = "") 
 
     Raises `InvalidError` for everything that is wrong with its condition and its actions, each with its place.
     """
+    if draft.kind == "approval" and draft.scope.type == "channel":
+        # Whoever enrols comes into a channel by being approved: such a rule would never be asked.
+        raise InvalidError(Fault(f"{pointer}/scope", "cannot be a channel for approvals: a reseller has none before"))
     rule = Rule.model_construct(
         id=rule_id_of(draft.kind, draft.scope, new_id()),
         store_id=store.id,

@@ -685,7 +685,7 @@ def invoice_values(store: "Store", invoice: "Invoice", *, name: str | None) -> V
         lines=tuple(InvoiceLineValues(text=line.text, amount=display_money(line.amount)) for line in invoice.lines),
         total=display_money(invoice.total),
         payment_method=invoice.payment_method_name,
-        billing_address=tuple(address_lines(invoice.billing_address)),
+        billing_address=tuple(address_lines(invoice.billed_to)),
     )
     values = InvoiceValues(
         store=look_of(store), name=name, company=invoice.customer_name, login_url=login_url(store), invoice=contents

@@ -56,7 +56,7 @@ def bill_of(invoice: Invoice, store: Store) -> Bill:
         issued_on=display_date(invoice.issued_at, store.time_zone),
         due_on=display_day(invoice.due_on) if invoice.due_on else None,
         customer_number=invoice.customer_number,
-        address=address_lines(invoice.billing_address),
+        address=address_lines(invoice.billed_to),
         delivered_to=address_lines(invoice.shipping_address),
         products=[
             Ordered(line.product_number, line.name, line.quantity, display_money(line.unit_price), display_money(line.total))

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.api_keys import KEY_TOUCH, ApiKey, KeyRing
@@ -53,5 +54,13 @@ def note_use(key: ApiKey, *, at: datetime) -> None:
     """Note that a key is in use, at most every five minutes, with one UpdateItem that leaves its version alone."""
     if key.last_used_at and at - key.last_used_at < KEY_TOUCH:
         return
-    used = Path("aside.last_used_at").set(stamp(at))
-    Record(*api_key_key(key.store_id, key.customer_id, key.id)).update([used], condition=Record.pk.exists())
+    used = Path("aside.last_used_at")
+    # Of many requests at once, one notes it.
+    stale = used.is_type("NULL") | used.does_not_exist() | (used <= stamp(at - KEY_TOUCH))
+    try:
+        Record(*api_key_key(key.store_id, key.customer_id, key.id)).update(
+            [used.set(stamp(at))], condition=Record.pk.exists() & stale
+        )
+    except UpdateError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise

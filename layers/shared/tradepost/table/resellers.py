@@ -23,7 +23,7 @@ from tradepost.table.shapes import ENROLMENT, RESELLER, Key
 from tradepost.table.stores import point_at
 from tradepost.table.transaction import Transaction
 
-_OVERTAKEN: Final = frozenset({"stale", "conflict", "number_taken"})
+_OVERTAKEN: Final = frozenset({"stale", "conflict", "busy", "number_taken"})
 _NEWS: Final[Mapping[ResellerStatus, Literal["enrolled", "approved", "denied"]]] = {
     "pending": "enrolled",
     "approved": "approved",
