@@ -358,6 +358,19 @@ def test_what_somebody_captured_at_stripe_itself_is_found_and_not_declined(
     assert (stored(payment.id).status, stored(payment.id).captured.amount) == ("paid", 900)
 
 
+def test_a_hold_that_somebody_captured_before_its_answer_came_is_found_held_and_captured(
+    market: Market, stripe: FakeStripe, time: Clock
+) -> None:
+    payment = _authorised(market, "defer")
+    stripe.faults.append("lost_after")
+    carry_out_all()
+    stripe.intents["pi_1"] |= {"status": "succeeded", "amount_received": 900}
+    _deliver_again(time)
+    payment = stored(payment.id)
+    assert (payment.status, payment.captured.amount, payment.reference, payment.pending) == ("paid", 900, "pi_1", None)
+    assert runs() == []
+
+
 def test_a_hold_that_stripe_let_go_of_is_declined_at_the_capture(market: Market, stripe: FakeStripe, time: Clock) -> None:
     payment = _authorised(market, "defer")
     carry_out_all()

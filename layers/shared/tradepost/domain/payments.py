@@ -79,7 +79,7 @@ TRANSITIONS: Final[Mapping[PaymentStep, PaymentTransition]] = {
     "void": PaymentTransition(None, frozenset({"authorised"}), ("not_authorised",)),
     "close": PaymentTransition(None, frozenset({"deferred", "declined"}), ("not_authorised",)),
     "lapse": PaymentTransition(None, frozenset({"authorised"}), ("not_authorised",)),
-    "revert_refund": PaymentTransition(None, frozenset({"refunded", "paid"}), ("refund_failed",)),
+    "revert_refund": PaymentTransition(None, frozenset({"refunded", "paid", "refund_failed"}), ("refund_failed",)),
 }
 """How payments move. What was captured or refunded in part stays `paid`: the amounts beside the state say how much."""
 
@@ -104,7 +104,8 @@ _REFUSED: Final[Mapping[OperationKind, PaymentEvent]] = {
 class Succeeded(NamedTuple):
     """A provider has done what it was asked for; `reference` is what it calls it.
 
-    `amount` is how much it says it captured, should somebody have asked it for another sum in its own pages.
+    `amount` is how much it says it captured, should somebody have asked it for another sum in its own pages; of an
+    authorisation, how much was captured there already.
     """
 
     reference: str | None = None
@@ -397,6 +398,9 @@ def concluded(payment: Payment, outcome: Outcome, *, at: datetime) -> Payment:
     payment = payment.model_copy(update={"pending": None})
     if isinstance(outcome, Declined):
         return _refused(payment, operation, outcome, at=at)
+    if operation.kind == "authorise":
+        held = _succeeded(payment, operation, outcome.reference, at=at)
+        return captured_elsewhere(held, outcome.amount or 0, reference=outcome.reference or "", at=at)
     if outcome.amount is not None:
         operation = operation.model_copy(update={"amount": payment.of(outcome.amount)})
     return _succeeded(payment, operation, outcome.reference, at=at)

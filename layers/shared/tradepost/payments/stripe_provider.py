@@ -151,6 +151,9 @@ def _held(intent: Any) -> Outcome:
     match intent.status:
         case "requires_capture":
             return Succeeded(intent.id)
+        case "succeeded":
+            # Somebody captured it in Stripe's own pages before we heard that it was held.
+            return Succeeded(intent.id, minor_units(intent.amount_received, intent.currency))
         case "requires_payment_method" | "canceled":
             error = intent.last_payment_error
             return Declined(getattr(error, "decline_code", None) or getattr(error, "code", None) or "card_declined")
