@@ -148,6 +148,7 @@ def test_a_hold_that_lapsed_is_gone_and_takes_a_card_anew(market: Market, time: 
     assert tell(market.owner, event, at=time.at).json == {"outcome": "noted"}
     gone = stored(payment.id)
     assert (gone.status, gone.authorised.amount, gone.method, gone.reference) == ("not_authorised", 0, None, None)
+    assert (gone.last_error, gone.history[-1].event) == ("authorisation_lapsed", "lapsed")
     assert tell(market.owner, event, at=time.at).json == {"outcome": "ignored"}
 
 
