@@ -50,7 +50,7 @@ def aws() -> Iterator[None]:
     with mock_aws():
         client = botocore.session.get_session().create_client("secretsmanager")
         client.create_secret(Name=os.environ["SECRET_ID"], SecretString="k" * 64)
-        stripe = {"secret_key": "sk_test_tradepost", "webhook_secret": "whsec_tradepost"}
+        stripe = {"secret_key": "sk_test_tradepost", "webhook_secret": "whsec_tradepost", "accounts": {"acme": "acct_1Acme"}}
         client.create_secret(Name=os.environ["STRIPE_SECRET_ID"], SecretString=json.dumps(stripe))
         signing_key.cache_clear()
         forget_stripe()

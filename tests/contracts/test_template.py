@@ -199,6 +199,15 @@ def test_a_route_by_which_strangers_make_us_hash_passwords_is_throttled() -> Non
         assert settings[("/" + path.replace("/", "~1"), "POST")]["ThrottlingRateLimit"] <= 20
 
 
+def test_what_hears_of_stripe_may_read_its_secret_alone_and_none_where_there_is_no_stripe() -> None:
+    secrets = [
+        each["Resource"] for each in statements("billing/receive_stripe_events") if "secretsmanager" in str(each["Action"])
+    ]
+    # Without its name in the middle this is a secret that has none, which cannot be.
+    assert [str(each).count(":secret:${StripeSecretId}-??????") for each in secrets] == [1]
+    assert "SigningKey" not in str(secrets)
+
+
 def test_a_wildcard_stands_below_its_reason() -> None:
     lines = (ROOT / "template.yaml").read_text().splitlines()
     unexplained = []

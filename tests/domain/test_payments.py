@@ -117,6 +117,22 @@ def test_what_failed_is_not_tried_again_by_itself() -> None:
     assert (declined.status, declined.authorised.amount, due(declined, at=AT)) == ("declined", 0, None)
 
 
+@pytest.mark.parametrize("action", ["capture_now", "defer"])
+def test_what_is_cancelled_while_a_card_is_asked_for_is_closed_by_its_decline(action: CaptureAction) -> None:
+    wanted = authorisation_requested(payment_of(action=action), "pm_1", grants=BUYER, by=SYSTEM, at=AT)
+    gone = concluded(cancelled(wanted, at=AT), Declined("expired_card"), at=AT)
+    assert (gone.status, gone.last_error, gone.pending) == ("not_authorised", "expired_card", None)
+    assert [entry.event for entry in gone.history][-2:] == ["authorise_declined", "closed"]
+    assert steps_from(gone, BUYER) == []
+
+
+def test_a_hold_that_lapsed_shows_until_another_card_is_named() -> None:
+    gone = lapsed(held(), reference="pi_1", at=AT)
+    assert (gone.status, gone.last_error, gone.history[-1].event) == ("not_authorised", "authorisation_lapsed", "lapsed")
+    assert next_due_at(gone, at=AT) is None
+    assert authorisation_requested(gone, "pm_2", grants=BUYER, by=SYSTEM, at=AT).last_error is None
+
+
 def test_so_many_operations_and_no_more_are_ordered_of_one_payment() -> None:
     payment = noted_by_hand(payment_of(provider="manual"), at=AT).model_copy(update={"operations": MAX_OPERATIONS})
     with pytest.raises(DomainError) as refusal:

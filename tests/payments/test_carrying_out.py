@@ -13,10 +13,24 @@ from tests.support.ordering import Market
 from tests.support.paying import carry_out_all, open_payment, runs, saved, stored, tell
 from tests.support.queues import RULES, delayed
 from tests.support.stripe_server import FakeStripe, Fault
+from tradepost.domain import clock
+from tradepost.domain.orders import Total
 from tradepost.domain.outbox import PaymentRun
-from tradepost.domain.payments import Payment, amended, cancelled, shipped
+from tradepost.domain.payments import (
+    Declined,
+    OperationKind,
+    Payment,
+    PendingOperation,
+    Succeeded,
+    amended,
+    cancelled,
+    planned,
+    shipped,
+)
+from tradepost.domain.people import SYSTEM
 from tradepost.payments import stripe_provider
 from tradepost.payments.carrying_out import carry_out
+from tradepost.payments.port import asked_of
 
 CARD = {"payment_method": "pm_card_visa"}
 
@@ -358,6 +372,19 @@ def test_what_somebody_captured_at_stripe_itself_is_found_and_not_declined(
     assert (stored(payment.id).status, stored(payment.id).captured.amount) == ("paid", 900)
 
 
+def test_a_hold_that_somebody_captured_before_its_answer_came_is_found_held_and_captured(
+    market: Market, stripe: FakeStripe, time: Clock
+) -> None:
+    payment = _authorised(market, "defer")
+    stripe.faults.append("lost_after")
+    carry_out_all()
+    stripe.intents["pi_1"] |= {"status": "succeeded", "amount_received": 900}
+    _deliver_again(time)
+    payment = stored(payment.id)
+    assert (payment.status, payment.captured.amount, payment.reference, payment.pending) == ("paid", 900, "pi_1", None)
+    assert runs() == []
+
+
 def test_a_hold_that_stripe_let_go_of_is_declined_at_the_capture(market: Market, stripe: FakeStripe, time: Clock) -> None:
     payment = _authorised(market, "defer")
     carry_out_all()
@@ -396,3 +423,37 @@ def test_a_message_about_no_payment_is_concluded(market: Market, time: Clock) ->
     ((key, item),) = runs()
     assert carry_out(PaymentRun(store_id="acme", payment_id="nothing.there"), item, key)
     assert len(runs(status="failed")) == 1
+
+
+@pytest.mark.parametrize("currency", ["KWD", "BHD", "JOD", "OMR", "TND"])
+@pytest.mark.parametrize("operation", ["authorise", "capture", "refund"])
+def test_an_amount_that_stripe_cannot_move_to_the_last_unit_is_refused_before_it_is_asked(
+    stripe: FakeStripe, currency: str, operation: OperationKind
+) -> None:
+    payment = _of(currency)
+    asked_for = [_operation(operation, amount, currency) for amount in (1001, 1000)]
+    provider = stripe_provider.StripeProvider()
+    assert asked_of(provider, payment, asked_for[0]) == Declined("amount_not_supported")
+    assert stripe.asked == []
+    stripe.intents["pi_0"] = _intent(currency, status="succeeded" if operation == "refund" else "requires_capture")
+    assert isinstance(asked_of(provider, payment, asked_for[1]), Succeeded)
+    sent = stripe.changes[0].params
+    assert sent.get("amount", sent.get("amount_to_capture")) == "1000"
+
+
+def _of(currency: str) -> Payment:
+    sum_ = Total(amount=2000, currency=currency)
+    sums = {"amount": sum_, "authorised": sum_, "captured": sum_, "refunded": Total(amount=0, currency=currency)}
+    named = {"id": "a.b", "store_id": "acme", "order_number": "O-1", "customer_id": "a", "customer_name": "Blue Door"}
+    more = {"provider": "stripe", "capture": planned("defer", at=clock.now()), "created_at": clock.now()}
+    return Payment.model_validate({**named, **sums, **more, "method": "pm_card_visa", "reference": "pi_0"})
+
+
+def _operation(kind: OperationKind, amount: int, currency: str) -> PendingOperation:
+    about = Total(amount=amount, currency=currency)
+    return PendingOperation(kind=kind, number=1, key="key", amount=about, by=SYSTEM, requested_at=clock.now())
+
+
+def _intent(currency: str, *, status: str) -> dict[str, Any]:
+    sums = {"amount": 2000, "amount_received": 2000 if status == "succeeded" else 0}
+    return {"id": "pi_0", "object": "payment_intent", "currency": currency.lower(), "status": status, "metadata": {}, **sums}

@@ -17,13 +17,7 @@ _ARN = "arn:${AWS::Partition}:"
 _HERE = "${AWS::Region}:${AWS::AccountId}:"
 _SPELLED = {
     "SigningKey": {"Ref": "SigningKey"},
-    "StripeSecret": {
-        "Fn::If": [
-            "HasStripe",
-            {"Fn::Sub": f"{_ARN}secretsmanager:{_HERE}secret:${{StripeSecretId}}-??????"},
-            {"Ref": "SigningKey"},
-        ]
-    },
+    "StripeSecret": {"Fn::Sub": f"{_ARN}secretsmanager:{_HERE}secret:${{StripeSecretId}}-??????"},
     "PublicUrlParameter": {"Fn::Sub": f"{_ARN}ssm:{_HERE}parameter/${{AWS::StackName}}/public-url"},
     "MailQueue": {"Fn::GetAtt": "MailQueue.Arn"},
     "CustomerImportQueue": {"Fn::GetAtt": "CustomerImportQueue.Arn"},

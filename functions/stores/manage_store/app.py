@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pydantic import StrictBool
 
+from tradepost.aws.secrets import forget_stripe, stripe_secrets
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.permissions import Permission
 from tradepost.domain.standards import TimeZone
@@ -15,13 +16,13 @@ from tradepost.domain.stores import (
     Hostname,
     OverrideLimits,
     PaymentProviderName,
+    Store,
     StripeAccount,
     change_settings,
 )
 from tradepost.domain.values import Change, Reference, Text
 from tradepost.http.answers import StoreBrief, StoreSettings, store_brief, store_settings
 from tradepost.http.app import Caller, make_app
-from tradepost.settings import settings
 from tradepost.table.statistics import has_figures
 from tradepost.table.stores import save_settings
 
@@ -60,19 +61,34 @@ def show_store(caller: Caller) -> StoreSettings | StoreBrief:
 
 @app.patch("/v1/store", allow=Permission.MANAGE_STORE)
 def update_store(change: StoreChange, caller: Caller) -> StoreSettings:
-    """Change settings of the store. Slug and currency stay for good, the time zone as soon as there are orders."""
+    """Change settings of the store. Slug and currency stay for good, the time zone as soon as there are orders.
+
+    Payments go through Stripe only into the account that the operator of this deployment has named for the store; with
+    `stripe_account` null that is the operator's own, if it has been opened to the store.
+    """
     before = caller.match(caller.store)
     changed = change_settings(before, change.given)
     if changed.time_zone != before.time_zone and has_figures(before.id):
         refusal = "Orders are counted by the days of the time zone, which therefore stays."
         raise ConflictError("time_zone_in_use", refusal, pointer="/time_zone")
-    if changed.payment_provider == "stripe" and not settings().stripe_secret_id:
-        refusal = "This deployment does not talk to Stripe. Its operator sets StripeSecretId."
-        raise ConflictError("stripe_not_set_up", refusal, pointer="/payment_provider")
+    if changed.payment_provider == "stripe" and change.given.keys() & {"payment_provider", "stripe_account"}:
+        _must_be_its_account(changed)
     tx = caller.transaction()
     store = save_settings(tx, changed, before=before)
     tx.audit("store:updated", store.id, fields=sorted(change.given))
     return tx.commit_answering(store_settings(store))
+
+
+def _must_be_its_account(store: Store) -> None:
+    """Refuse an account at Stripe that is not the store's by what the operator says now. Raises `ConflictError`."""
+    forget_stripe()
+    secrets = stripe_secrets()
+    if secrets is None:
+        refusal = "This deployment does not talk to Stripe. Its operator sets StripeSecretId."
+        raise ConflictError("stripe_not_set_up", refusal, pointer="/payment_provider")
+    if not secrets.may_use(store.slug, store.stripe_account):
+        refusal = "This account is not the store's. The operator names it with the store's slug in Stripe's secret."
+        raise ConflictError("stripe_account_not_allowed", refusal, pointer="/stripe_account")
 
 
 handler = app.handler

@@ -212,7 +212,7 @@ def test_stripe_is_chosen_only_where_it_is_set_up(shop: Shop, monkeypatch: pytes
     assert choose(payment_provider="manual", stripe_account=None).status == 200
     monkeypatch.setenv("STRIPE_SECRET_ID", "")
     settings.cache_clear()
-    refused = choose(payment_provider="stripe")
+    refused = choose(payment_provider="stripe", stripe_account="acct_1Acme")
     assert (refused.status, refused.code) == (409, "stripe_not_set_up")
     settings.cache_clear()
 

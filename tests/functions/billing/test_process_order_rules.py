@@ -87,6 +87,25 @@ def test_rules_make_lines_that_name_them_and_the_payment_is_about_what_they_come
     assert payment["amount"] == invoice["total"]
 
 
+def test_a_bill_that_comes_to_more_than_any_order_is_paid_and_given_back_like_any_other(office: Office) -> None:
+    office.rule("invoicing", {"action": "dropship_fee", "amount": euros(10**12), "per": "item"})
+    order = office.place(("A-1", 1500), method=1)
+    work()
+    [invoice] = office.invoices()
+    owed = 1500 * (10**12 + 1250) + 590
+    assert invoice["total"] == euros(owed)
+    payment = office.payment(order)
+    assert payment is not None
+    assert (payment["status"], payment["amount"], payment["captured"]) == ("paid", euros(owed), euros(owed))
+    shown = office.owner.get(f"/v1/payments/{order['id']}")
+    assert (shown.status, shown.json["captured"]) == (200, euros(owed))
+    office.step(order, "cancel")
+    work()
+    back = office.payment(order)
+    assert back is not None
+    assert (back["status"], back["refunded"]) == ("refunded", euros(owed))
+
+
 def test_credit_is_used_as_far_as_there_is_and_given_back_with_a_cancelled_order(office: Office) -> None:
     office.rule("invoicing", CREDIT)
     office.credit(4000)

@@ -12,7 +12,7 @@ from tests.support.paying import open_payment, runs, saved, stored, tell, writte
 from tests.support.stripe_server import signature
 from tests.support.table import counted_calls
 from tests.support.world import Shop
-from tradepost.domain.payments import Payment, Succeeded, asked, cancelled, concluded
+from tradepost.domain.payments import Declined, Outcome, Payment, Succeeded, asked, cancelled, concluded
 from tradepost.settings import settings
 from tradepost.table.payments import save_payment
 
@@ -148,6 +148,7 @@ def test_a_hold_that_lapsed_is_gone_and_takes_a_card_anew(market: Market, time: 
     assert tell(market.owner, event, at=time.at).json == {"outcome": "noted"}
     gone = stored(payment.id)
     assert (gone.status, gone.authorised.amount, gone.method, gone.reference) == ("not_authorised", 0, None, None)
+    assert (gone.last_error, gone.history[-1].event) == ("authorisation_lapsed", "lapsed")
     assert tell(market.owner, event, at=time.at).json == {"outcome": "ignored"}
 
 
@@ -196,6 +197,55 @@ def test_a_failure_that_is_told_before_the_success_it_followed_stays_a_failure(m
     tell(market.owner, _event(waiting, "refund.failed", status="failed", **about), at=time.at)
     tell(market.owner, _event(waiting, "refund.updated", status="succeeded", **about), at=time.at)
     assert (stored(payment.id).status, stored(payment.id).refunded.amount) == ("refund_failed", 0)
+
+
+@pytest.mark.parametrize("answer", [Succeeded("re_2"), Declined("expired_card")])
+def test_a_refund_that_fails_while_another_is_asked_for_is_told_again_and_not_lost(
+    market: Market, time: Clock, answer: Outcome
+) -> None:
+    payment = _paid(market)
+    part = {"reason": "Scratched", "amount": {"amount": 500, "currency": "EUR"}}
+    market.owner.post(f"/v1/payments/{payment.id}/refund", part)
+    first = stored(payment.id)
+    _put(concluded(first, Succeeded("re_1"), at=time.at))
+    market.owner.post(f"/v1/payments/{payment.id}/refund", part)
+    waiting = stored(payment.id)
+    assert first.pending is not None
+    about: Any = {"operation": first.pending.key, "id": "re_1", "amount": 500}
+    failed = _event(payment, "refund.failed", status="failed", failure_reason="declined", **about)
+    reply = tell(market.owner, failed, at=time.at)
+    assert (reply.status, reply.code) == (409, "operation_pending")
+    # What says nothing new need not be told again.
+    known = _event(payment, "refund.updated", status="succeeded", **about)
+    assert tell(market.owner, known, at=time.at).json == {"outcome": "ignored"}
+    assert stored(payment.id) == waiting
+    _put(concluded(waiting, answer, at=time.at))
+    assert tell(market.owner, failed, at=time.at).json == {"outcome": "noted"}
+    refunded = 500 if isinstance(answer, Succeeded) else 0
+    assert (stored(payment.id).status, stored(payment.id).refunded.amount) == ("refund_failed", refunded)
+    assert tell(market.owner, failed, at=time.at).json == {"outcome": "ignored"}
+
+
+def test_a_refund_that_nobody_waited_for_any_more_is_told_again_while_another_is_asked_for(market: Market, time: Clock) -> None:
+    payment = _paid(market)
+    market.owner.post(f"/v1/payments/{payment.id}/refund", {"reason": "Returned", "amount": {"amount": 1, "currency": "EUR"}})
+    waiting = stored(payment.id)
+    done = _event(payment, "refund.updated", operation="given up", id="re_1", status="succeeded", amount=500)
+    reply = tell(market.owner, done, at=time.at)
+    assert (reply.status, reply.code, stored(payment.id)) == (409, "operation_pending", waiting)
+    _put(concluded(waiting, Succeeded("re_2"), at=time.at))
+    assert tell(market.owner, done, at=time.at).json == {"outcome": "noted"}
+    assert stored(payment.id).refunded.amount == 501
+
+
+def test_a_hold_that_is_captured_before_anybody_heard_of_it_is_held_and_captured(market: Market, time: Clock) -> None:
+    payment = _asked(market)
+    event = _event(payment, "payment_intent.succeeded", amount_received=900)
+    assert tell(market.owner, event, at=time.at).json == {"outcome": "noted"}
+    paid = stored(payment.id)
+    assert (paid.status, paid.captured.amount, paid.reference, paid.pending) == ("paid", 900, "pi_1", None)
+    assert [entry.event for entry in paid.history][-2:] == ["authorised", "captured"]
+    assert tell(market.owner, event, at=time.at).json == {"outcome": "ignored"}
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"id": 5}', '{"id": "evt_1", "type": "x", "data": {"object": null}}'])

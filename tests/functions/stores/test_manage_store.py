@@ -1,6 +1,10 @@
 """The store's settings."""
 
+import json
+import os
 from typing import Any
+
+import botocore.session
 
 from tests.support.client import Client
 from tests.support.ordering import send_event
@@ -93,6 +97,38 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"acting_needs_consent": 1}, "/acting_needs_consent"),
     ({"domain": "not a domain"}, "/domain"),
 ]
+
+
+def _name(**named: Any) -> None:
+    """Let the operator name accounts in Stripe's secret."""
+    secret = {"secret_key": "sk_test_tradepost", "webhook_secret": "whsec_tradepost", **named}
+    client: Any = botocore.session.get_session().create_client("secretsmanager")
+    client.put_secret_value(SecretId=os.environ["STRIPE_SECRET_ID"], SecretString=json.dumps(secret))
+
+
+def test_only_the_account_that_the_operator_named_for_the_store_is_taken(shop: Shop, api: Client) -> None:
+    def choose(by: Shop, **change: Any) -> Any:
+        return by.owner.patch("/v1/store", change, etag=by.owner.get("/v1/store").json["etag"])
+
+    other = open_shop(api, "other")
+    _name(accounts={"acme": "acct_1Acme", "rival": "acct_1Rival"})
+    before = stored("store")
+    for by, account in ((shop, "acct_1Rival"), (shop, None), (other, "acct_1Acme"), (other, None)):
+        reply = choose(by, payment_provider="stripe", stripe_account=account)
+        assert (reply.status, reply.code) == (409, "stripe_account_not_allowed"), account
+        assert reply.json["pointer"] == "/stripe_account"
+    assert stored("store") == before
+    assert choose(shop, payment_provider="stripe", stripe_account="acct_1Acme").status == 200
+    # Neither is it exchanged afterwards, nor chosen before.
+    assert choose(shop, stripe_account="acct_1Rival").code == "stripe_account_not_allowed"
+    assert choose(shop, stripe_account=None).code == "stripe_account_not_allowed"
+    assert choose(other, stripe_account="acct_1Acme").status == 200
+    assert choose(other, payment_provider="stripe").code == "stripe_account_not_allowed"
+    # What the operator says counts at once, and for what is chosen alone.
+    _name(platform_account_stores=["other"])
+    assert choose(other, payment_provider="stripe", stripe_account=None).status == 200
+    assert choose(shop, payment_provider="stripe").code == "stripe_account_not_allowed"
+    assert choose(shop, name="New").status == 200
 
 
 def test_a_bad_setting_is_named_and_changes_nothing(shop: Shop) -> None:

@@ -11,11 +11,11 @@ from typing import ClassVar, Final, Literal, NamedTuple
 from tradepost.domain.billed import billed_of
 from tradepost.domain.customers import PostalAddress
 from tradepost.domain.errors import ConflictError
-from tradepost.domain.invoicing import MAX_SUM, Amount, Computed, InvoiceLine
+from tradepost.domain.invoicing import Amount, Computed, InvoiceLine
 from tradepost.domain.orders import Order, OrderLine, OrderStatus
 from tradepost.domain.people import Party
 from tradepost.domain.stores import Store
-from tradepost.domain.values import Entity, Instant
+from tradepost.domain.values import MAX_SUM, Entity, Instant
 
 type Series = Literal["INV", "CN"]
 type InvoiceKind = Literal["invoice", "credit_note"]

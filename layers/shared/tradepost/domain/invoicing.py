@@ -48,10 +48,8 @@ from tradepost.domain.rule_actions import (
 )
 from tradepost.domain.rule_evaluation import Match
 from tradepost.domain.rules import Rule
-from tradepost.domain.values import Money, Price, Value
+from tradepost.domain.values import MAX_SUM, Money, Price, Value
 
-MAX_SUM: Final = 10**30
-"""Beyond whatever the largest order can come to by the most and dearest rules."""
 HUNDRED_PERCENT: Final = 10_000
 """In basis points."""
 

@@ -15,7 +15,7 @@ from tradepost.domain.overrides import Approval, Excess, lowest_price
 from tradepost.domain.people import Party
 from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import CheckoutOptions, OverrideLimits, PaymentMethod, ShippingMethod, Store
-from tradepost.domain.values import Entity, Instant, Money, Price, Quantity, Text, Value
+from tradepost.domain.values import MAX_SUM, Entity, Instant, Money, Price, Quantity, Text, Value
 
 MAX_LINES: Final = 80
 MAX_TOTAL: Final = 10**15
@@ -75,9 +75,9 @@ TRANSITIONS: Final[Mapping[Move, Transition]] = {
 
 
 class Total(Money):
-    """A sum of prices: larger than any one of them may be."""
+    """A sum of prices: larger than any one of them may be. Orders are held to `MAX_TOTAL`; their bills may come to more."""
 
-    amount: Annotated[StrictInt, Field(ge=0, le=MAX_TOTAL)]
+    amount: Annotated[StrictInt, Field(ge=0, le=MAX_SUM)]
 
 
 class NewLine(Value):

@@ -79,7 +79,7 @@ TRANSITIONS: Final[Mapping[PaymentStep, PaymentTransition]] = {
     "void": PaymentTransition(None, frozenset({"authorised"}), ("not_authorised",)),
     "close": PaymentTransition(None, frozenset({"deferred", "declined"}), ("not_authorised",)),
     "lapse": PaymentTransition(None, frozenset({"authorised"}), ("not_authorised",)),
-    "revert_refund": PaymentTransition(None, frozenset({"refunded", "paid"}), ("refund_failed",)),
+    "revert_refund": PaymentTransition(None, frozenset({"refunded", "paid", "refund_failed"}), ("refund_failed",)),
 }
 """How payments move. What was captured or refunded in part stays `paid`: the amounts beside the state say how much."""
 
@@ -104,7 +104,8 @@ _REFUSED: Final[Mapping[OperationKind, PaymentEvent]] = {
 class Succeeded(NamedTuple):
     """A provider has done what it was asked for; `reference` is what it calls it.
 
-    `amount` is how much it says it captured, should somebody have asked it for another sum in its own pages.
+    `amount` is how much it says it captured, should somebody have asked it for another sum in its own pages; of an
+    authorisation, how much was captured there already.
     """
 
     reference: str | None = None
@@ -290,8 +291,7 @@ def cancelled(payment: Payment, *, at: datetime) -> Payment:
     """Let the order have been cancelled: nothing is owed any more. What was captured is due to be refunded, the rest to go."""
     payment = amended(payment, payment.of(0), at=at)
     payment = payment.model_copy(update={"capture": payment.capture.model_copy(update={"due_at": None})})
-    closes = payment.pending is None and payment.status in TRANSITIONS["close"].sources
-    return _moved(payment, "close", "not_authorised", by=SYSTEM, at=at) if closes else payment
+    return _closed(payment, at=at)
 
 
 class Due(NamedTuple):
@@ -396,19 +396,28 @@ def concluded(payment: Payment, outcome: Outcome, *, at: datetime) -> Payment:
         return payment.model_copy(update={"last_error": outcome.reason})
     payment = payment.model_copy(update={"pending": None})
     if isinstance(outcome, Declined):
-        return _refused(payment, operation, outcome, at=at)
+        refused = _refused(payment, operation, outcome, at=at)
+        # Its order was cancelled while the provider was asked: nothing is owed that could be paid by another card.
+        return refused if refused.amount.amount else _closed(refused, at=at)
+    if operation.kind == "authorise":
+        held = _succeeded(payment, operation, outcome.reference, at=at)
+        return captured_elsewhere(held, outcome.amount or 0, reference=outcome.reference or "", at=at)
     if outcome.amount is not None:
         operation = operation.model_copy(update={"amount": payment.of(outcome.amount)})
     return _succeeded(payment, operation, outcome.reference, at=at)
 
 
 def lapsed(payment: Payment, *, reference: str, at: datetime) -> Payment:
-    """Let an authorisation be over, which the provider released by itself: cards hold money for a few days only."""
+    """Let an authorisation be over, which the provider released by itself: cards hold money for a few days only.
+
+    It shows as the payment's last error, since what is owed needs another authorisation now.
+    """
     gone = payment.pending is None and payment.status == "authorised" and payment.reference == reference
     if not gone:
         return payment
     moved = _moved(payment, "lapse", "not_authorised", by=SYSTEM, at=at, amount=payment.authorised, reference=reference)
-    return moved.model_copy(update={"authorised": payment.captured, "reference": None, "method": None})
+    gone_with_it = {"authorised": payment.captured, "reference": None, "method": None, "last_error": "authorisation_lapsed"}
+    return moved.model_copy(update=gone_with_it)
 
 
 def captured_elsewhere(payment: Payment, amount: int, *, reference: str, at: datetime) -> Payment:
@@ -555,6 +564,11 @@ def _refused(payment: Payment, operation: PendingOperation, outcome: Declined, *
         # It takes another authorisation, and another way to pay.
         change |= {"authorised": payment.captured, "reference": None, "method": None}
     return moved.model_copy(update=change)
+
+
+def _closed(payment: Payment, *, at: datetime) -> Payment:
+    closes = payment.pending is None and payment.status in TRANSITIONS["close"].sources
+    return _moved(payment, "close", "not_authorised", by=SYSTEM, at=at) if closes else payment
 
 
 def _after_refund(payment: Payment, refunded: Total) -> PaymentStatus:

@@ -25,6 +25,8 @@ from tradepost.domain.clock import stamp
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 MAX_AMOUNT = 10**12
+MAX_SUM = 10**30
+"""Beyond whatever the largest order can come to by the most and dearest rules."""
 MAX_QUANTITY = 1_000_000
 MAX_EMAIL = 254
 _BREAKS_AND_OVERRIDES = "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"

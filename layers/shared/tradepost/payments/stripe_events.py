@@ -1,6 +1,7 @@
 """What Stripe tells by itself: that an authorisation lapsed, that a bank sent a refund back, how an open question ended.
 
-Told twice, late or in any order, it comes to the same: news of what is over already changes nothing.
+Told twice, late or in any order, it comes to the same: news of what is over already changes nothing. News that would change
+something, but comes while something else is being asked for, is refused: Stripe tells it again, for days.
 """
 
 import hmac
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tradepost.domain.errors import ConflictError
 from tradepost.domain.payments import (
     Declined,
     Outcome,
@@ -67,7 +69,7 @@ def is_signed(body: str, header: str, secret: str, *, at: datetime) -> bool:
 
 
 def heard(payment: Payment, event: StripeEvent, *, at: datetime) -> Payment:
-    """Return a payment after some news; the very same one if it says nothing new."""
+    """Return a payment after some news; the very same one if it says nothing new. Raises `ConflictError` for news too early."""
     told = event.data.object
     kind, _, what = event.type.partition(".")
     if kind == "payment_intent":
@@ -101,6 +103,9 @@ def _authorisation(what: str, told: Mapping[str, Any], intent: str) -> Outcome |
     match what:
         case "amount_capturable_updated":
             return Succeeded(intent)
+        case "succeeded":
+            # Somebody captured it in Stripe's own pages before we heard that it was held.
+            return Succeeded(intent, _amount(told, "amount_received"))
         case "payment_failed" | "canceled":
             error = told.get("last_payment_error") or {}
             return Declined(str(error.get("decline_code") or error.get("code") or "card_declined"))
@@ -125,6 +130,7 @@ def _of_refund(payment: Payment, told: Mapping[str, Any], operation: str | None,
     reason = str(told.get("failure_reason") or f"refund_{status}")
     if pending is not None:
         if pending.kind != "refund" or operation != pending.key:
+            _must_be_no_news(payment, pending, told, at=at)
             return payment
         refused = Declined(reason, refund)
         ended: Mapping[str, Outcome] = {"succeeded": Succeeded(refund), "failed": refused, "canceled": refused}
@@ -136,6 +142,15 @@ def _of_refund(payment: Payment, told: Mapping[str, Any], operation: str | None,
         case "failed" | "canceled":
             return refund_reverted(payment, refund=refund, reason=reason, at=at)
     return payment
+
+
+def _must_be_no_news(payment: Payment, pending: PendingOperation, told: Mapping[str, Any], *, at: datetime) -> None:
+    """Refuse news of another refund than the one that is asked for, if the books would differ by it once that has ended."""
+    status = "paid" if pending.kind == "refund" else payment.status
+    at_rest = payment.model_copy(update={"pending": None, "status": status})
+    if _of_refund(at_rest, told, None, at=at) is not at_rest:
+        said = f"Stripe has yet to answer to “{pending.kind}”. Tell this again when it has."
+        raise ConflictError("operation_pending", said, pending=pending.kind)
 
 
 def _amount(told: Mapping[str, Any], name: str) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tradepost.aws.secrets import forget_stripe, stripe_secrets
 from tradepost.domain.payments import Declined, Outcome, Payment, PendingOperation, Succeeded, Unknown
 from tradepost.payments.stripe_events import OPERATION, PAYMENT, STORE
-from tradepost.payments.stripe_units import NOT_TAKEN, minor_units, stripe_units
+from tradepost.payments.stripe_units import NOT_TAKEN, is_taken, minor_units, stripe_units
 from tradepost.settings import settings
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ class StripeProvider:
 
     def authorise(self, payment: Payment, operation: PendingOperation) -> Outcome:
         """Hold the amount on the card. One that wants to be asked by its bank is declined: nobody is there to answer."""
-        if payment.amount.currency in NOT_TAKEN:
-            return Declined("currency_not_supported")
+        refusal = _refusal(operation)
+        if refusal is not None:
+            return refusal
         asked_for: Any = {
             "amount": _units(operation),
             "currency": operation.amount.currency.lower(),
@@ -44,6 +45,9 @@ class StripeProvider:
 
     def capture(self, payment: Payment, operation: PendingOperation) -> Outcome:
         """Take so much of what is held; Stripe releases the rest."""
+        refusal = _refusal(operation)
+        if refusal is not None:
+            return refusal
         asked_for: Any = {"amount_to_capture": _units(operation)}
         intent, options = _intent(payment), _under(payment, operation)
         found = _asked(lambda stripe: _taken(stripe.payment_intents.capture(intent, asked_for, options)))
@@ -51,6 +55,9 @@ class StripeProvider:
 
     def refund(self, payment: Payment, operation: PendingOperation) -> Outcome:
         """Give so much back."""
+        refusal = _refusal(operation)
+        if refusal is not None:
+            return refusal
         asked_for: Any = {
             "payment_intent": _intent(payment),
             "amount": _units(operation),
@@ -151,6 +158,9 @@ def _held(intent: Any) -> Outcome:
     match intent.status:
         case "requires_capture":
             return Succeeded(intent.id)
+        case "succeeded":
+            # Somebody captured it in Stripe's own pages before we heard that it was held.
+            return Succeeded(intent.id, minor_units(intent.amount_received, intent.currency))
         case "requires_payment_method" | "canceled":
             error = intent.last_payment_error
             return Declined(getattr(error, "decline_code", None) or getattr(error, "code", None) or "card_declined")
@@ -203,6 +213,14 @@ def _found_refund(stripe: "V1Services", payment: Payment, operation: PendingOper
     listed: Any = stripe.refunds.list({"payment_intent": _intent(payment), "limit": 100}, _of(payment)).data
     found = [refund for refund in listed if getattr(refund.metadata, OPERATION, None) == operation.key]
     return _given(found[0]) if found else None
+
+
+def _refusal(operation: PendingOperation) -> Declined | None:
+    """Return why Stripe need not be asked for an amount: it takes none like it."""
+    amount, currency = operation.amount.amount, operation.amount.currency
+    if currency in NOT_TAKEN:
+        return Declined("currency_not_supported")
+    return None if is_taken(amount, currency) else Declined("amount_not_supported")
 
 
 def _units(operation: PendingOperation) -> int:
