@@ -24,7 +24,9 @@ OPENED: Final = {
     ("POST", "/v1/order-previews"): "orders:write",
     ("POST", "/v1/orders/{order_id}/cancel"): "orders:write",
     ("GET", "/v1/invoices"): "invoices:read",
+    ("GET", "/v1/resellers/{reseller_id}/credits"): "invoices:read",
     ("GET", "/v1/payments"): "payments:read",
+    ("GET", "/v1/payment-transitions"): "payments:read",
 }
 # What is below an opened path and still the store's alone.
 CLOSED: Final = {f"POST /v1/orders/{{order_id}}/{step}" for step in ("approve", "confirm", "reject", "ship", "start")}

@@ -465,8 +465,8 @@ def test_a_day_that_is_not_later_extends_nothing(bargain: Bargain, day: str) -> 
 
 
 def test_an_extension_is_as_long_as_was_asked_for_or_as_the_stores_offers_are(bargain: Bargain, time: Clock) -> None:
-    time.at = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
     bargain.team.set_store(offer_days=14)
+    time.at = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
     rep, buyer = bargain.login(bargain.rep), bargain.login()
     offer = bargain.open(by=rep, valid_until="2036-11-25")
     asked = bargain.moved(offer, "request-extension", by=buyer, body={"until": "2036-12-01"})
