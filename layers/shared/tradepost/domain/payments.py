@@ -19,7 +19,6 @@ from tradepost.domain.values import Entity, Instant, Value
 
 MAX_OPERATIONS: Final = 100
 """How many operations people may order of one payment: far below what an item holds."""
-LARGEST_DELAY: Final = 365
 
 type PaymentStatus = Literal[
     "not_authorised", "authorised", "paid", "deferred", "refunded", "declined", "refund_pending", "refund_failed"

@@ -168,11 +168,6 @@ class PercentageFee(Value):
     action: Literal["percentage_fee"]
     percent: Percent
 
-    @property
-    def basis_points(self) -> int:
-        """The percentage in hundredths of a percent."""
-        return basis_points(self.percent)
-
 
 class InvoiceDiscount(Value):
     """So many percent of the order's subtotal off, or an amount."""
@@ -186,11 +181,6 @@ class InvoiceDiscount(Value):
         if (self.percent is None) == (self.amount is None):
             raise ValueError("needs either a percent or an amount")
         return self
-
-    @property
-    def basis_points(self) -> int | None:
-        """The percentage in hundredths of a percent; None for an amount."""
-        return None if self.percent is None else basis_points(self.percent)
 
 
 class Credit(Value):
@@ -232,11 +222,6 @@ class Tax(Value):
 
     action: Literal["tax"]
     percent: Percent
-
-    @property
-    def basis_points(self) -> int:
-        """The percentage in hundredths of a percent."""
-        return basis_points(self.percent)
 
 
 type ApprovalAction = Approve | Deny | Review

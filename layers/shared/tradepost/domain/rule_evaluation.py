@@ -86,11 +86,6 @@ def explain(rule: Rule, facts: Facts) -> Trace:
     return tuple(lines)
 
 
-def decision(trace: Trace) -> bool:
-    """Return what the whole condition came to."""
-    return trace[0]["result"] is True
-
-
 def compiled(kind: RuleKind, condition: Condition) -> Check:
     """Turn a condition, as `written_condition` returns it, into what is asked."""
     if "always" in condition:
