@@ -20,6 +20,7 @@ OURS: dict[str, set[str]] = {
     "aws": {"domain", "settings", "aws", "table.shapes"},
     "http": {"domain", "settings", "table", "aws", "http"},
     "payments": {"domain", "settings", "table", "aws", "payments"},
+    "exports": {"domain", "settings", "table", "aws", "exports"},
     "mails": {"domain", "settings", "table", "aws", "mails"},
     "pages": {"domain", "settings", "table", "aws", "http", "pages"},
 }
@@ -46,6 +47,7 @@ LIBRARIES = {
         "pydantic": "Stripe's events",
         "stripe": "Stripe's own client, loaded when Stripe is asked",
     },
+    "exports": {},
     "mails": {
         "aws_lambda_powertools": "logging",
         "liquid": "the templates",

@@ -17,6 +17,8 @@ IMPORTS: Final = "CUSTOMER_IMPORT_QUEUE_URL"
 EVENT_MAILINGS: Final = "EVENT_MAILING_QUEUE_URL"
 ENROLMENTS: Final = "ENROLMENT_QUEUE_URL"
 RULES: Final = "RULES_QUEUE_URL"
+EXPORTS: Final = "EXPORTS_QUEUE_URL"
+ERASURES: Final = "ERASURES_QUEUE_URL"
 
 
 def create_mail_queue() -> None:
@@ -42,6 +44,16 @@ def create_enrolment_queue() -> None:
 def create_rules_queue() -> None:
     """Create the queue of what the rules decide about that the settings name."""
     _create(RULES)
+
+
+def create_exports_queue() -> None:
+    """Create the queue of exports that the settings name."""
+    _create(EXPORTS)
+
+
+def create_erasures_queue() -> None:
+    """Create the queue of erasures that the settings name."""
+    _create(ERASURES)
 
 
 def received(queue: str = MAILS) -> list[dict[str, Any]]:

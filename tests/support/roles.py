@@ -24,6 +24,9 @@ _SPELLED = {
     "EventMailingQueue": {"Fn::GetAtt": "EventMailingQueue.Arn"},
     "EnrolmentQueue": {"Fn::GetAtt": "EnrolmentQueue.Arn"},
     "RulesQueue": {"Fn::GetAtt": "RulesQueue.Arn"},
+    "ExportsQueue": {"Fn::GetAtt": "ExportsQueue.Arn"},
+    "ErasuresQueue": {"Fn::GetAtt": "ErasuresQueue.Arn"},
+    "ExportsBucket/exports": {"Fn::Sub": "${ExportsBucket.Arn}/exports/*"},
     "ImportsBucket/uploads": {"Fn::Sub": "${ImportsBucket.Arn}/uploads/*"},
     "ImportsBucket/checks": {"Fn::Sub": "${ImportsBucket.Arn}/checks/*"},
     "identity": {"Fn::Sub": f"{_ARN}ses:{_HERE}identity/*"},
@@ -37,6 +40,16 @@ _OTHERS = {
     "GetEmailIdentity": [("ses:GetEmailIdentity", "identity")],
     "GetAccount": [("ses:GetAccount", "*")],
 }
+_UPLOADS = {
+    "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "HeadObject": "s3:GetObject",
+    "GetObject": "s3:GetObject",
+    "DeleteObject": "s3:DeleteObject",
+}
 _QUEUES = {
     "SendMessage": "sqs:SendMessage",
     "SendMessageBatch": "sqs:SendMessage",
@@ -48,6 +61,8 @@ _QUEUE_OF = {
     "event-mailings": "EventMailingQueue",
     "enrolment": "EnrolmentQueue",
     "rules": "RulesQueue",
+    "exports": "ExportsQueue",
+    "erasures": "ErasuresQueue",
 }
 
 
@@ -75,17 +90,15 @@ def deeds(operation: str, parameters: Mapping[str, Any]) -> Iterator[Deed]:
         yield from _others(operation, parameters)
     elif operation in _QUEUES:
         yield Deed(_QUEUES[operation], _QUEUE_OF[parameters["QueueUrl"].rpartition("/")[2]])
-    elif operation in {"GetObject", "PutObject"}:
-        version = "Version" if "VersionId" in parameters else ""
-        yield Deed(f"s3:{operation}{version}", f"ImportsBucket/{parameters['Key'].partition('/')[0]}")
+    elif operation in _UPLOADS:
+        yield _of_bucket(operation, parameters)
+    elif operation in {"BatchWriteItem", "BatchGetItem"}:
+        yield from _of_batch(operation, parameters)
     elif operation == "TransactWriteItems":
         for action in parameters["TransactItems"]:
             [(kind, item)] = action.items()
             key = (item.get("Key") or item["Item"])["pk"]["S"]
             yield Deed(f"dynamodb:{_TRANSACTION[kind]}", "Table", key)
-    elif operation == "BatchGetItem":
-        for table in parameters["RequestItems"].values():
-            yield from (Deed("dynamodb:BatchGetItem", "Table", key["pk"]["S"]) for key in table["Keys"])
     elif operation == "Query":
         index = parameters.get("IndexName")
         yield Deed("dynamodb:Query", f"Table/{index}" if index else "Table", _partition(parameters))
@@ -94,6 +107,19 @@ def deeds(operation: str, parameters: Mapping[str, Any]) -> Iterator[Deed]:
         yield Deed(f"dynamodb:{operation}", "Table", key)
     else:
         yield Deed(operation, "unknown")
+
+
+def _of_bucket(operation: str, parameters: Mapping[str, Any]) -> Deed:
+    version = "Version" if "VersionId" in parameters else ""
+    bucket = "ExportsBucket" if parameters["Bucket"] == os.environ["EXPORTS_BUCKET"] else "ImportsBucket"
+    return Deed(f"{_UPLOADS[operation]}{version}", f"{bucket}/{parameters['Key'].partition('/')[0]}")
+
+
+def _of_batch(operation: str, parameters: Mapping[str, Any]) -> Iterator[Deed]:
+    for of_table in parameters["RequestItems"].values():
+        items = of_table["Keys"] if operation == "BatchGetItem" else [each for one in of_table for each in one.values()]
+        keys = [item.get("Key") or item.get("Item") or item for item in items]
+        yield from (Deed(f"dynamodb:{operation}", "Table", key["pk"]["S"]) for key in keys)
 
 
 def check(function: str, operation: str, parameters: Mapping[str, Any]) -> None:

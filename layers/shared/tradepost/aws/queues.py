@@ -65,4 +65,6 @@ def _address(queue: Queue) -> str:
         "event_mailings": settings().event_mailing_queue_url,
         "enrolment": settings().enrolment_queue_url,
         "rules": settings().rules_queue_url,
+        "exports": settings().exports_queue_url,
+        "erasures": settings().erasures_queue_url,
     }[queue]

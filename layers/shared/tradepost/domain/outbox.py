@@ -188,6 +188,39 @@ class PaymentRun(Value):
     payment_id: str
 
 
+class ExportRun(Value):
+    """Write the file of an export, or go on with it. Travels on the queue `exports`."""
+
+    type: Literal["export"] = "export"
+    store_id: str
+    export_id: str
+
+
+class Erasure(Value):
+    """Erase a person's activity of before a decision, `consent` being the number of the last one of those whose activity goes.
+
+    `person` asks for whatever else is held about the person and need not be kept. Travels on the queue `erasures`.
+    """
+
+    type: Literal["erasure"] = "erasure"
+    store_id: str
+    member_id: str
+    consent: int
+    person: bool = False
+
+
+type ExportNews = Literal["done", "failed"]
+
+
+class ExportMail(Value):
+    """Tell whoever asked for an export that its file is there, or that there will be none."""
+
+    type: Literal["export_news"] = "export_news"
+    store_id: str
+    export_id: str
+    event: ExportNews
+
+
 type Mailing = (
     InvitationMail
     | WelcomeMail
@@ -199,11 +232,12 @@ type Mailing = (
     | ResellerConfirmationMail
     | ResellerMail
     | InvoiceMail
+    | ExportMail
     | TemplateTestMail
 )
-type Background = CustomerImportRun | EventMailingRun | EnrolmentRun | OrderRun | PaymentRun
+type Background = CustomerImportRun | EventMailingRun | EnrolmentRun | OrderRun | PaymentRun | ExportRun | Erasure
 type Message = Annotated[Mailing | Background, Field(discriminator="type")]
-type Queue = Literal["mail", "customer_imports", "event_mailings", "enrolment", "rules"]
+type Queue = Literal["mail", "customer_imports", "event_mailings", "enrolment", "rules", "exports", "erasures"]
 
 _BACKGROUND: Final[Mapping[str, Queue]] = {
     "customer_import": "customer_imports",
@@ -211,6 +245,8 @@ _BACKGROUND: Final[Mapping[str, Queue]] = {
     "enrolment": "enrolment",
     "order_rules": "rules",
     "payment": "rules",
+    "export": "exports",
+    "erasure": "erasures",
 }
 
 

@@ -84,11 +84,11 @@ class Member(Entity):
     """A person's place in one store: the owner's, a sales rep's, or an employee's of one customer.
 
     Pending is one that has not joined yet, inactive a sales rep that was sent away for the time being. Sessions that
-    started before `readmitted_at` are over.
+    started before `readmitted_at` are over. `departures` counts the customers that ceased to be allocated to a sales rep.
     """
 
     entity: ClassVar = "member"
-    aside: ClassVar = frozenset({"invitation", "suppressed"})
+    aside: ClassVar = frozenset({"invitation", "suppressed", "departures"})
 
     id: str
     store_id: str
@@ -109,6 +109,7 @@ class Member(Entity):
     readmitted_at: Instant | None = None
     invitation: InvitationSummary | None = None
     suppressed: bool = False
+    departures: int = 0
 
     @property
     def grants(self) -> frozenset[Permission]:
@@ -151,6 +152,11 @@ class Member(Entity):
     def allows_activity(self) -> bool:
         """Whether the last decision was to allow activity tracking; nobody asked is a no."""
         return bool(self.consents) and self.consents[-1].allowed
+
+    @property
+    def consent(self) -> int:
+        """The number of the decision that allows activity tracking at present, the first one being 1; 0 if none does."""
+        return len(self.consents) if self.allows_activity else 0
 
     def switched(self, *, active: bool, at: datetime) -> "Member":
         """Send a sales rep away for the time being, or let it come back, to which no session of before belongs.

@@ -68,6 +68,10 @@ class Permission(StrEnum):
     MANAGE_BILLING = "billing:manage"
     AUTHORISE_PAYMENTS = "payments:authorise"
     MANAGE_API_KEYS = "api_keys:manage"
+    RECORD_ACTIVITIES = "activities:record"
+    BROWSE_ACTIVITIES = "activities:browse"
+    EXPORT_DATA = "exports:request"
+    ERASE_PEOPLE = "people:erase"
 
 
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
@@ -78,6 +82,7 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
         Permission.GIVE_CONSENT,
         Permission.END_ACTING,
         Permission.PAIR_DEVICES,
+        Permission.RECORD_ACTIVITIES,
     },
     Role.REP: frozenset(
         {
@@ -110,6 +115,8 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.MANAGE_EVENTS,
             Permission.REGISTER_PARTICIPANTS,
             Permission.SHOW_STATISTICS,
+            Permission.BROWSE_ACTIVITIES,
+            Permission.EXPORT_DATA,
         }
     ),
     Role.BUYER: frozenset(
@@ -135,6 +142,8 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.BROWSE_PAYMENTS,
             Permission.AUTHORISE_PAYMENTS,
             Permission.MANAGE_API_KEYS,
+            Permission.RECORD_ACTIVITIES,
+            Permission.EXPORT_DATA,
         }
     ),
 }
@@ -165,6 +174,7 @@ ACTING_GRANTS: Final = frozenset(
         Permission.BROWSE_OFFERS,
         Permission.WITHDRAW_OFFERS,
         Permission.ANSWER_OFFERS,
+        Permission.RECORD_ACTIVITIES,
     }
 )
 """What somebody who acts for an employee may do at most: nothing about passwords, consent, people or invitations."""

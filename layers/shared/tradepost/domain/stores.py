@@ -40,6 +40,10 @@ type PaymentProviderName = Literal["manual", "stripe"]
 """Who carries payments out: a person, who notes money as it comes and goes, or Stripe."""
 type StripeAccount = Annotated[str, Field(pattern=r"^acct_[A-Za-z0-9]{1,60}$")]
 type Days = Annotated[StrictInt, Field(ge=1, le=365)]
+type ActivityDays = Annotated[StrictInt, Field(ge=1, le=3650)]
+"""For how many days activities are kept."""
+type ErasureDays = Annotated[StrictInt, Field(ge=0, le=30)]
+"""How many days after a withdrawal of consent the hidden activities are erased; 0 for at once."""
 type BillingCc = Annotated[tuple[Email, ...], Field(max_length=5)]
 """Who gets a copy of every bill that the store mails."""
 type HttpsUrl = Annotated[
@@ -79,10 +83,14 @@ class OverrideLimits(Value):
 
 
 class Store(Entity):
-    """A seller's portal. Its slug is its id: it begins every id that must lead to the store by itself."""
+    """A seller's portal. Its slug is its id: it begins every id that must lead to the store by itself.
+
+    `withdrawals` counts the people who withdrew their consent to activity tracking, `deactivations` the customers that were
+    switched off: what was exported before may hold what must not be shown any more.
+    """
 
     entity: ClassVar = "store"
-    aside: ClassVar = frozenset({"group_tiers", "channel_tiers"})
+    aside: ClassVar = frozenset({"group_tiers", "channel_tiers", "withdrawals", "deactivations"})
 
     slug: Slug
     name: Text
@@ -93,6 +101,8 @@ class Store(Entity):
     auto_approve_resellers: bool = False
     default_channel_id: str | None = None
     track_activity: bool = False
+    activity_days: ActivityDays = 365
+    activity_erasure_days: ErasureDays = 0
     branding: Branding = Branding()
     default_landing: Text = DEFAULT_LANDING
     invitation_days: Days = 14
@@ -107,6 +117,8 @@ class Store(Entity):
     opened_at: Instant
     group_tiers: Mapping[str, str] = Field(default_factory=dict)
     channel_tiers: Mapping[str, str] = Field(default_factory=dict)
+    withdrawals: int = 0
+    deactivations: int = 0
 
     @property
     def id(self) -> str:

@@ -178,6 +178,21 @@ API_KEY: Final = Shape(
     "{key}",
     gsi1=Key("CUSTOMER-API-KEYS#{store}#{customer}", "{created_at}#{key}"),
 )
+ACTIVITY: Final = Shape(
+    "activity",
+    "ACTIVITY#{store}#{member}",
+    "{recorded_at}#{activity}",
+    gsi1=Key("ACTIVITIES#{store}#{month}#{shard}", "{recorded_at}#{activity}"),
+    gsi2=Key("CUSTOMER-ACTIVITIES#{store}#{customer}", "{recorded_at}#{activity}"),
+)
+WITHDRAWAL: Final = Shape("withdrawal", "WITHDRAWALS#{store}", "{number}")
+EXPORT: Final = Shape(
+    "export",
+    "EXPORT#{store}#{export}",
+    "EXPORT",
+    gsi1=Key("EXPORTS#{store}", "{requested_at}#{export}"),
+    gsi2=Key("MEMBER-EXPORTS#{store}#{member}", "{requested_at}#{export}"),
+)
 KEY_RING: Final = Shape("key_ring", "KEY-RING#{store}#{customer}", "KEY-RING")
 ACCOUNT: Final = Shape("account", "PERSON#{person}", "ACCOUNT")
 MEMBERSHIP: Final = Shape("membership", "PERSON#{person}", "MEMBERSHIP#{member}")

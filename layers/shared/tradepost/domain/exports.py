@@ -1,0 +1,233 @@
+"""Exports: what was asked for, how far its file has got, and whether it may still be handed out.
+
+    queued → running → done
+           ↘        ↘ failed
+            cancelled
+
+A file is written in parts. What a part ends with, and where reading goes on, is noted together (`Checkpoint`), so that whoever
+takes over after a death writes the same bytes. What a file may hold depends on more than its filters: on who had withdrawn
+consent, and on whom its requester was allowed to see, when it was begun (`Basis`). If that has changed, it is begun anew, or
+not handed out any more.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field, StrictBool
+
+from tradepost.domain.billing import InvoiceKind
+from tradepost.domain.customers import CustomerKind, Delivery, ResellerStatus
+from tradepost.domain.limits import RateLimit
+from tradepost.domain.orders import OrderStatus
+from tradepost.domain.people import Member, Party
+from tradepost.domain.scoping import Reach, Scope
+from tradepost.domain.stores import Store
+from tradepost.domain.values import Entity, Instant, OptionalText, Reference, Value
+
+EXPORT_LIFETIME: Final = timedelta(days=7)
+"""How long a file is kept: as long as the bucket does."""
+RECORD_LIFETIME: Final = timedelta(days=90)
+"""How long it is known that there was an export."""
+LINK_LIFETIME: Final = timedelta(minutes=15)
+LONG: Final = timedelta(minutes=1)
+"""Whoever waited longer for a file is told by mail that it is there."""
+# While a worker is at an export, others leave it alone for so long; it says so anew with every part.
+LEASE: Final = timedelta(seconds=90)
+MOST_ATTEMPTS: Final = 5
+"""How often in a row a worker may come to nothing before the export has failed."""
+MOST_RESTARTS: Final = 20
+EXPORT_REQUESTS: Final = RateLimit(
+    "exports", 60, timedelta(hours=1), "too_many_exports", "Too many exports within an hour. Wait, and ask again."
+)
+
+type ExportKind = Literal["activities", "orders", "customers", "invoices", "person"]
+type ExportStatus = Literal["queued", "running", "done", "failed", "cancelled"]
+type LinesPer = Literal["order", "line"]
+type GoneBecause = Literal["expired", "consent_withdrawn", "scope_changed", "person_erased"]
+
+
+class ActivityFilters(Value):
+    """Which activities are exported: the filters of their list."""
+
+    customer_id: Reference | None = None
+    employee_id: Reference | None = None
+    type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = None
+
+
+class OrderFilters(Value):
+    """Which orders are exported: the filters of their list."""
+
+    q: Annotated[OptionalText, Field(max_length=200)] | None = None
+    customer_id: Reference | None = None
+    sales_rep_id: Reference | None = None
+    status: OrderStatus | None = None
+
+
+class CustomerFilters(Value):
+    """Which customers are exported: the filters of their list."""
+
+    q: Annotated[OptionalText, Field(max_length=200)] | None = None
+    group_id: Reference | None = None
+    status: Literal["active", "inactive", "all"] = "active"
+    kind: CustomerKind | None = None
+    sales_rep_id: Reference | None = None
+    has_email: StrictBool | None = None
+    invitation: Literal["not_invited", "invited", "accepted"] | None = None
+    delivery: Delivery | None = None
+    reseller_status: ResellerStatus | None = None
+
+
+class InvoiceFilters(Value):
+    """Which bills are exported: the filters of their list."""
+
+    customer_id: Reference | None = None
+    order_id: Reference | None = None
+    kind: InvoiceKind | None = None
+
+
+class PersonFilters(Value):
+    """About whom everything is exported that is held about the person."""
+
+    member_id: Reference
+
+
+type Filters = ActivityFilters | OrderFilters | CustomerFilters | InvoiceFilters | PersonFilters
+
+FILTERS: Final[Mapping[ExportKind, type[Value]]] = {
+    "activities": ActivityFilters,
+    "orders": OrderFilters,
+    "customers": CustomerFilters,
+    "invoices": InvoiceFilters,
+    "person": PersonFilters,
+}
+
+
+class Layout(Value):
+    """How a file is written: `excel` begins it with the mark by which Excel knows UTF-8, `gzip` packs it.
+
+    `lines_per`, for orders, is one row for each order, or one for each of its lines.
+    """
+
+    excel: StrictBool = False
+    gzip: StrictBool = False
+    lines_per: LinesPer = "order"
+
+
+class Part(Value):
+    """A part of a file that S3 has: how S3 calls its content, and how many bytes it is."""
+
+    etag: str
+    size: int
+
+
+class Checkpoint(Value):
+    """How far a file has got, at the end of a part. `position` is where reading goes on, in the words of its source.
+
+    `rows` are those written so far, `reached` how many entries got past each filter, by the filter's name.
+    """
+
+    upload_id: str
+    parts: tuple[Part, ...] = ()
+    position: str | None = None
+    rows: int = 0
+    reached: Mapping[str, int] = Field(default_factory=dict)
+
+
+class Basis(Value):
+    """What the content of a file depends on besides its filters, as it was before anything was read.
+
+    `withdrawals` and `deactivations` are the store's counts, `departures` the requester's, whose scope is `reach` and `whose`.
+    """
+
+    withdrawals: int
+    deactivations: int
+    departures: int
+    reach: Reach
+    whose: str | None
+
+    @classmethod
+    def of(cls, store: Store, requester: Member) -> "Basis":
+        """Return what holds now."""
+        scope = Scope.of(requester)
+        return cls(
+            withdrawals=store.withdrawals,
+            # Whoever runs the store sees customers that are switched off as well.
+            deactivations=store.deactivations if scope.reach == "active" else 0,
+            departures=requester.departures if scope.reach == "allocated" else 0,
+            reach=scope.reach,
+            whose=scope.whose,
+        )
+
+    def same_scope_as(self, other: "Basis") -> bool:
+        """Tell whether the requester saw the same customers, as far as none has left its scope."""
+        return self.model_copy(update={"withdrawals": other.withdrawals}) == other
+
+
+class EmptyBecause(Value):
+    """Why an export has no rows: the filter that removed the last one, and the same in words."""
+
+    filter: str
+    detail: str
+
+
+class ExportFailure(Value):
+    """Why there is no file, in words for whoever asked for it."""
+
+    code: str
+    detail: str
+
+
+class Export(Entity):
+    """One file that somebody asked for, and what became of it.
+
+    What was recorded, placed, added or issued from `begin` until before `end` is in it, but nothing after `requested_at`.
+    `worker` is the message whose consumer is at it until `worker_until`. `withdrawals_reviewed` is the number of the latest
+    withdrawal of consent of which it is known that the finished file holds nothing.
+    """
+
+    entity: ClassVar = "export"
+
+    id: str
+    store_id: str
+    kind: ExportKind
+    filters: Filters
+    first_day: date | None = None
+    last_day: date | None = None
+    begin: Instant
+    end: Instant
+    time_zone: str
+    layout: Layout = Layout()
+    file_name: str
+    filters_in_words: tuple[str, ...] = ()
+    fingerprint: str
+    requested_by: Party
+    member_id: str
+    requested_at: Instant
+    status: ExportStatus = "queued"
+    started_at: Instant | None = None
+    generated_at: Instant | None = None
+    ended_at: Instant | None = None
+    basis: Basis | None = None
+    checkpoint: Checkpoint | None = None
+    progress: int = 0
+    rows: int = 0
+    size: int = 0
+    empty_because: EmptyBecause | None = None
+    failure: ExportFailure | None = None
+    withdrawals_reviewed: int = 0
+    gone: GoneBecause | None = None
+    attempts: int = 0
+    restarts: int = 0
+    worker: str | None = None
+    worker_until: Instant | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing becomes of it any more."""
+        return self.status in {"done", "failed", "cancelled"}
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the file is deleted; None while there is none."""
+        return self.generated_at + EXPORT_LIFETIME if self.generated_at else None
