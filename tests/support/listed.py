@@ -19,7 +19,7 @@ from tradepost.table.customers import save_customer
 from tradepost.table.invoices import save_invoice
 from tradepost.table.people import save_member
 from tradepost.table.records import Record
-from tradepost.table.shapes import store_owner
+from tradepost.table.shapes import WORD, store_owner
 from tradepost.table.stores import list_key
 from tradepost.table.transaction import Transaction
 
@@ -56,7 +56,7 @@ def transaction() -> Transaction:
 
 def put_member(member_id: str, name: str, role: Role = Role.REP, **fields: Any) -> Member:
     """Put somebody into the store."""
-    who = {"id": member_id, "store_id": STORE.id, "person": member_id, "role": role, "name": name, "email": f"{name}@reps.test"}
+    who = {"id": member_id, "store_id": STORE.id, "person": member_id, "role": role, "name": name, "email": "someone@acme.test"}
     tx = transaction()
     member = save_member(tx, Member(**{**who, "joined_at": OPENED, **fields}))
     tx.commit()
@@ -150,10 +150,14 @@ def order_of(
 
 
 def put_orders(placed: Iterable[Order]) -> None:
-    """Put orders into the store's lists, and their customers'."""
+    """Put orders into the lists of the store and of their customers, and under their words."""
     with Record.batch_write() as batch:
         for order in placed:
-            batch.save(orders._record(order))
+            record = orders._record(order)
+            batch.save(record)
+            for word in orders._words(order):
+                key = WORD.key(store=STORE.id, collection=orders.COLLECTION, word=word, id=order.id)
+                batch.save(Record(*key, entity=WORD.entity, words=record.words))
 
 
 def put_bill(order: Order, count: int, at: datetime, **fields: Any) -> Invoice:
