@@ -62,6 +62,26 @@ class Activity(Entity):
     consent: int
 
 
+class Withdrawal(Entity):
+    """One person's withdrawal of the consent with a number, the store's withdrawal number so-and-so.
+
+    `since` is when that consent was given; None if what is withdrawn is no consent, which is when a `person` is erased who
+    had given none. `erasing_since` is when erasing the activity began: from then on, what is left of it tells nothing any more.
+    """
+
+    entity: ClassVar = "withdrawal"
+
+    number: int
+    store_id: str
+    member_id: str
+    customer_id: str | None = None
+    consent: int
+    since: Instant | None = None
+    at: Instant
+    person: bool = False
+    erasing_since: Instant | None = None
+
+
 def may_be_kept(store: Store, member: Member) -> bool:
     """Tell whether what a member does may be written down: the store's setting is on, and the person allows it."""
     return store.track_activity and member.allows_activity
