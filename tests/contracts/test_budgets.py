@@ -34,7 +34,7 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "POST /v1/stores": (3, PROOF),
     "POST /v1/sessions": (4, f"{PROOF}; {PLACE}"),
     "PUT /v1/me/password": (3, PROOF),
-    "DELETE /v1/sessions": (3, "a member's sessions are one Query, and 32 of them end in one transaction"),
+    "DELETE /v1/sessions": (3, "a member's sessions are one Query, and 24 of them end in one transaction"),
     "POST /v1/pairing-codes/exchange": (3, "the person behind a code is known only by it"),
     "GET /v1/acting-sessions": (3, "where somebody acts just now, it looks whether all that this hangs on still stands"),
     "DELETE /v1/acting-sessions/{acting_id}": (3, "the session in which somebody acts is known only by it"),
