@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
+from pynamodb.expressions.operand import Path
 
 from tests.conftest import Clock
 from tests.support.activities import Scene, allow, in_short, recorded
@@ -311,8 +312,14 @@ def never_ask(scene: Scene) -> None:
     scene.track()
 
 
-@pytest.mark.parametrize("without", [switch_off, withdraw, never_ask])
-@pytest.mark.parametrize("name", CASES)
+WITHOUT: Final = [
+    *((name, withdraw) for name in CASES),
+    # Whatever decides on it decides for all: a write, a look, and what is another's activity.
+    *((name, without) for name in ("order", "product", "log-in", "acting") for without in (switch_off, never_ask)),
+]
+
+
+@pytest.mark.parametrize(("name", "without"), WITHOUT)
 def test_the_same_is_done_without_a_trace_where_the_setting_or_the_consent_is_missing(
     scene: Scene, name: str, without: Callable[[Scene], None]
 ) -> None:
@@ -330,8 +337,12 @@ def test_while_acting_the_employees_consent_counts_and_not_the_reps(scene: Scene
     assert recorded() == []
 
 
-def test_the_owners_guests_and_systems_are_never_recorded(scene: Scene) -> None:
+def test_owners_guests_and_systems_are_never_recorded(scene: Scene, time: Clock) -> None:
     scene.begin()
+    # Nobody asks an owner; had one allowed it, as somebody else in the past, it would still be nobody's business.
+    (owner,) = [record for record in records("member") if record.document()["role"] == "owner"]
+    allowed = [{"at": stamp(time.at), "allowed": True, "text_version": "2026-11"}]
+    owner.update([Path("data.consents").set(allowed)])
     shop = scene.bargain.market.shop
     scene.bargain.team.set_store(guest_access={"enabled": True, "price_tier_id": shop.tier_id})
     keyed = open_keyed(scene.bargain.market)
@@ -399,37 +410,22 @@ def looks(scene: Scene) -> list[tuple[str, str, dict[str, str]]]:
     ]
 
 
-def test_a_look_takes_one_call_more_only_where_it_is_recorded(scene: Scene) -> None:
-    # What is noted with an offer is noted once.
-    scene.bargain.seen(scene.offer, by=scene.ida)
-    calls_before: dict[str, list[str]] = {}
-    for kind, path, query in looks(scene):
-        with counted_calls() as calls:
-            sent(scene.ida.get(path, **query))
-        calls_before[kind] = list(calls)
-    scene.begin()
-    for kind, path, query in looks(scene):
-        with counted_calls() as calls:
-            sent(scene.ida.get(path, **query))
-        assert calls == [*calls_before[kind], "PutItem"], kind
-
-
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "InternalServerError", "AccessDeniedException"])
 def test_a_look_that_cannot_be_recorded_is_answered_all_the_same_and_logged_without_what_it_was(
-    scene: Scene, capsys: pytest.CaptureFixture[str], code: str
+    scene: Scene, caplog: pytest.LogCaptureFixture, code: str
 ) -> None:
     scene.begin()
     expected = {kind: sent(scene.ida.get(path, **query)).json for kind, path, query in looks(scene)}
     before = len(recorded())
     for kind, path, query in looks(scene):
-        capsys.readouterr()
+        caplog.clear()
         with failing("PutItem", refusal("PutItem", code)):
             reply = sent(scene.ida.get(path, **query))
         assert reply.json == expected[kind]
-        log = capsys.readouterr().out
-        assert ('"level":"WARNING"' in log, f'"activity":"{kind}"' in log, code in log) == (True, True, True), log
-        assert scene.ida_id not in log
-        assert scene.offer["number"] not in log
+        (warning,) = [line for line in caplog.records if line.levelname == "WARNING"]
+        told = vars(warning)
+        assert (warning.getMessage(), told["activity"], told["reason"]) == ("activity lost", kind, code)
+        assert not any(word in str(told) for word in (scene.ida_id, scene.offer["number"], scene.offer["id"], IDA))
     assert len(recorded()) == before
 
 
@@ -448,17 +444,17 @@ WRITES: Final = [
 def test_what_is_not_written_leaves_no_activity(scene: Scene, name: str) -> None:
     scene.begin()
     skipping = 1 if "paired" in name else 0
-    with failing("TransactWriteItems", refusal("TransactWriteItems", "InternalServerError"), skipping=skipping):
-        with pytest.raises(AssertionError, match="Something went wrong"):
-            CASES[name].do(scene)
+    fault = failing("TransactWriteItems", refusal("TransactWriteItems", "InternalServerError"), skipping=skipping)
+    with fault, pytest.raises(AssertionError, match="Something went wrong"):
+        CASES[name].do(scene)
     assert recorded() == []
 
 
 def test_acting_that_is_not_begun_or_ended_leaves_no_activity(scene: Scene) -> None:
     scene.begin()
-    with failing("TransactWriteItems", refusal("TransactWriteItems", "InternalServerError")):
-        with pytest.raises(AssertionError, match="Something went wrong"):
-            scene.bargain.acting()
+    fault = failing("TransactWriteItems", refusal("TransactWriteItems", "InternalServerError"))
+    with fault, pytest.raises(AssertionError, match="Something went wrong"):
+        scene.bargain.acting()
     assert recorded() == []
     acting = scene.bargain.acting()
     with failing("TransactWriteItems", refusal("TransactWriteItems", "InternalServerError")):
