@@ -1,14 +1,23 @@
-"""Exports in the table: listed for the store and for whoever asked for them, newest first, and forgotten after a while."""
+"""Exports in the table: listed for the store and for whoever asked for them, newest first, and forgotten after a while.
+
+While one is queued or running, it holds a claim on what was asked for: whoever asks for the very same meanwhile gets it.
+"""
 
 from datetime import datetime
+from typing import Final
+
+from pynamodb.expressions.operand import Path
 
 from tradepost.domain.clock import stamp
-from tradepost.domain.errors import DomainError
-from tradepost.domain.exports import RECORD_LIFETIME, Export
-from tradepost.table.listing import Position, Rows, list_index
+from tradepost.domain.errors import ConflictError, DomainError
+from tradepost.domain.exports import RECORD_LIFETIME, Export, ExportKind, ExportStatus
+from tradepost.table.listing import Position, Rows, all_of, list_index
+from tradepost.table.reading import Reader
 from tradepost.table.records import Record
-from tradepost.table.shapes import EXPORT, Key
+from tradepost.table.shapes import CLAIM, EXPORT, Key
 from tradepost.table.transaction import Transaction
+
+_CLAIM: Final = "export"
 
 
 def export_key(store_id: str, export_id: str) -> Key:
@@ -30,15 +39,54 @@ def save_export(tx: Transaction, export: Export, *, otherwise: DomainError | Non
     return export.model_copy(update={"version": export.version + 1})
 
 
+def request_key(store_id: str, fingerprint: str) -> Key:
+    """Return where it is kept which export is at work on what was asked for."""
+    return CLAIM.key(store=store_id, what=_CLAIM, value=fingerprint)
+
+
+def holder_of(reader: Reader, store_id: str, fingerprint: str) -> str | None:
+    """Return the id of the export that is at work on what was asked for; None if none is."""
+    record = reader.record(request_key(store_id, fingerprint))
+    return str(record.document()["holder"]) if record else None
+
+
+def claim_request(tx: Transaction, export: Export, *, instead_of: str | None) -> None:
+    """Hold what was asked for, instead of an export of which nothing becomes any more if one holds it all the same.
+
+    Raises `ConflictError` "conflict" on commit if it is another's meanwhile.
+    """
+    taken = ConflictError("conflict", "The same has been asked for at this moment.")
+    if instead_of is None:
+        tx.claim(export.store_id, _CLAIM, export.fingerprint, export.id, otherwise=taken)
+        return
+    holder = Path("data.holder")
+    key = request_key(export.store_id, export.fingerprint)
+    tx.update(key, [holder.set(export.id)], condition=holder == instead_of, otherwise=taken)
+
+
+def release_request(tx: Transaction, export: Export) -> None:
+    """Let the same be asked for again: with the step by which an export is done, failed or cancelled."""
+    tx.release(export.store_id, _CLAIM, export.fingerprint)
+
+
 def list_exports(
-    store_id: str, member_id: str | None, *, limit: int, after: Position | None
+    store_id: str,
+    member_id: str | None,
+    *,
+    kind: ExportKind | None = None,
+    status: ExportStatus | None = None,
+    limit: int,
+    after: Position | None,
 ) -> tuple[list[Export], Position | None]:
     """Return a page of the exports of a store, or of those that one member asked for, newest first. One Query."""
     names = {"store": store_id, "member": member_id or "", "requested_at": "", "export": ""}
+    where = all_of(Path(f"data.{name}") == value for name, value in (("kind", kind), ("status", status)) if value)
     if member_id:
-        rows = list_index(Record.gsi2, EXPORT.index2(**names).pk, limit=limit, after=after, newest_first=True)
+        partition = EXPORT.index2(**names).pk
+        rows = list_index(Record.gsi2, partition, limit=limit, after=after, where=where, newest_first=True)
     else:
-        rows = list_index(Record.gsi1, EXPORT.index1(**names).pk, limit=limit, after=after, newest_first=True)
+        partition = EXPORT.index1(**names).pk
+        rows = list_index(Record.gsi1, partition, limit=limit, after=after, where=where, newest_first=True)
     return [row.load(Export) for row in rows.records], rows.next_position
 
 
