@@ -50,6 +50,24 @@ def delete_file(key: str) -> None:
     _client().delete_object(Bucket=settings().exports_bucket, Key=key)
 
 
+def write_file(key: str, content: bytes) -> None:
+    """Keep a small file as a whole."""
+    _client().put_object(Bucket=settings().exports_bucket, Key=key, Body=content)
+
+
+def read_file(key: str) -> bytes:
+    """Return a small file. Raises `GoneError` if it is not kept any more."""
+    try:
+        answer = _client().get_object(Bucket=settings().exports_bucket, Key=key)
+    except ClientError as error:
+        # Whoever may not list a bucket is not told that something is missing there.
+        if error.response["Error"]["Code"] in {"NoSuchKey", "AccessDenied"}:
+            raise GoneError("file_gone", "This file is not kept any more.") from error
+        raise
+    content: bytes = answer["Body"].read()
+    return content
+
+
 def begin_upload(key: str) -> str:
     """Begin a file; returns by which name S3 knows the upload."""
     upload_id: str = _client().create_multipart_upload(Bucket=settings().exports_bucket, Key=key)["UploadId"]
