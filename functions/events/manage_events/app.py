@@ -38,12 +38,12 @@ from tradepost.table.customers import customer_key, find_customers
 from tradepost.table.event_mailings import start_cancellation
 from tradepost.table.events import (
     CROWD,
-    next_up,
     WantedEvents,
     event_key,
     get_event,
     list_events,
     move_up,
+    next_up,
     remove_event,
     save_event,
 )

@@ -37,7 +37,6 @@ from tradepost.http.pages import make_cursor, read_cursor
 from tradepost.table.customers import get_customer
 from tradepost.table.events import (
     CROWD,
-    next_up,
     WantedParticipants,
     all_participants,
     event_key,
@@ -45,6 +44,7 @@ from tradepost.table.events import (
     get_participant,
     leave,
     list_participants,
+    next_up,
     participant_key,
     participant_keys,
     places_in_line,

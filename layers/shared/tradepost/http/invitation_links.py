@@ -38,6 +38,7 @@ from tradepost.table.invitations import invitation_key, save_invitation, store_o
 from tradepost.table.limits import count_against
 from tradepost.table.people import (
     forget_failures,
+    keep_account,
     member_key,
     note_administrator,
     save_account,

@@ -258,7 +258,7 @@ def _changes(record: Record, traces: Traces, unknown: dict[str, str]) -> Iterabl
         yield Record.data.set(told)
         yield Record.version.add(1)
     # What is kept aside may be growing at this moment: of it, what names the person is changed alone.
-    aside = record.aside.as_dict() if record.aside is not None else {}
+    aside = record.aside.as_dict() if record.attribute_values.get("aside") else {}
     for name, kept in aside.items():
         for part, value in kept.items() if isinstance(kept, dict) else ():
             if traces.removed_from(value) != value:

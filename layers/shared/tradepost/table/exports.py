@@ -9,7 +9,7 @@ from typing import Final
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.clock import stamp
-from tradepost.domain.errors import ConflictError, DomainError
+from tradepost.domain.errors import ConflictError, DomainError, StaleError
 from tradepost.domain.exports import RECORD_LIFETIME, Export, ExportKind, ExportStatus
 from tradepost.table.listing import Position, Rows, all_of, list_index
 from tradepost.table.reading import Reader
@@ -37,6 +37,11 @@ def save_export(tx: Transaction, export: Export, *, otherwise: DomainError | Non
     record.expires_at = int((export.requested_at + RECORD_LIFETIME).timestamp())
     tx.save(record, otherwise=otherwise)
     return export.model_copy(update={"version": export.version + 1})
+
+
+def remove_export(tx: Transaction, export: Export) -> None:
+    """Delete an export that is what it was when it was read."""
+    tx.delete(export_key(export.store_id, export.id), condition=Record.version == export.version, otherwise=StaleError())
 
 
 def request_key(store_id: str, fingerprint: str) -> Key:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
 
 from tradepost.domain.clock import stamp
 from tradepost.domain.errors import ConflictError, DomainError, StaleError
@@ -69,7 +70,7 @@ def keep_account(tx: Transaction, account: Account) -> None:
 
 def close_account(account: Account, *, closing: bool) -> None:
     """Let nobody get a place by an account that is about to be deleted, or let them again. One UpdateItem."""
-    changed = [Path("data.closing").set(closing), Record.version.add(1)]
+    changed: list[Action] = [Path("data.closing").set(closing), Record.version.add(1)]
     Record(*account_key(account.person)).update(changed, condition=Record.version == account.version)
 
 
