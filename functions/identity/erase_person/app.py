@@ -82,7 +82,7 @@ def _erased(member_id: str, caller: CallerInfo, *, reason: str | None) -> Erased
     withdraw(tx, read.get(store_key(store_id), Store), before, person=True)
     after = save_member(tx, erased(before, at=caller.at))
     _shut_out(tx, before, after, caller)
-    tx.audit("member:erased", before.id, subject=None, role=before.role, reason=reason)
+    tx.audit("member:erased", before.id, role=str(before.role), reason=reason)
     return tx.commit_answering(Erased(id=before.id, erased_at=caller.at))
 
 

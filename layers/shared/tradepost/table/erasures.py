@@ -13,6 +13,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
+from tradepost.domain.acting import ActingSession
 from tradepost.domain.companies import Company
 from tradepost.domain.customers import Customer
 from tradepost.domain.erasures import Traces
@@ -22,6 +23,7 @@ from tradepost.domain.ids import split_member_id
 from tradepost.domain.orders import Deed
 from tradepost.domain.people import SYSTEM
 from tradepost.domain.permissions import Permission
+from tradepost.table.acting import ties_of
 from tradepost.table.companies import company_key, remove_company
 from tradepost.table.customers import customer_key
 from tradepost.table.events import CROWD, event_key, leave, next_up, participant_key
@@ -97,9 +99,16 @@ def forget_acting(whose: Whose, after: Position | None) -> Position | None:
     else:
         part = Path("data.actor.id") == whose.member_id
         rows = list_index(Record.gsi1, ACTING_SESSION.index1(**names).pk, limit=_PAGE, after=after, where=part)
-    # Device and address are those of whoever acted.
-    unknown = {} if whose.customer_id else {"device": "", "address": ""}
-    return _gone_through(rows, whose.traces, **unknown)
+    if whose.customer_id is None:
+        # Device and address are those of whoever acted.
+        return _gone_through(rows, whose.traces, device="", address="")
+    read = Reader()
+    sessions = {ties_of(record.load(ActingSession)).session for record in rows.records}
+    read.fetch(sessions)
+    for session in filter(None, map(read.record, sorted(sessions))):
+        # Where somebody acts for it just now, or did last.
+        _forget(session, whose.traces)
+    return _gone_through(rows, whose.traces)
 
 
 def forget_invitations(whose: Whose, after: Position | None) -> Position | None:
@@ -238,11 +247,19 @@ def _forget(record: Record, traces: Traces, **unknown: str) -> None:
     `unknown` are fields of the document that are to be so from now on. Raises what DynamoDB does if others keep changing it.
     """
     for attempt in range(_TRIES):
-        changes = list(_changes(record, traces, unknown))
-        if not changes:
+        told = {**traces.removed_from(record.data.as_dict()), **unknown}
+        named = list(_named_aside(record, traces))
+        # What is kept aside may be growing at this moment: of it, what names the person is changed alone.
+        actions: list[Action] = [path.set(value) for path, value in named]
+        if told != record.data.as_dict():
+            actions += [Record.data.set(told), Record.version.add(1)]
+        if not actions:
             return
+        as_read: Condition = Record.version == int(record.version)
+        for path, _ in named:
+            as_read &= path.exists()
         try:
-            record.update(changes, condition=Record.version == int(record.version))
+            record.update(actions, condition=as_read)
         except UpdateError as error:
             if error.cause_response_code != "ConditionalCheckFailedException" or attempt == _TRIES - 1:
                 raise
@@ -251,15 +268,10 @@ def _forget(record: Record, traces: Traces, **unknown: str) -> None:
             return
 
 
-def _changes(record: Record, traces: Traces, unknown: dict[str, str]) -> Iterable[Action]:
-    data = record.data.as_dict()
-    told = {**traces.removed_from(data), **unknown}
-    if told != data:
-        yield Record.data.set(told)
-        yield Record.version.add(1)
-    # What is kept aside may be growing at this moment: of it, what names the person is changed alone.
+def _named_aside(record: Record, traces: Traces) -> Iterable[tuple[Path, object]]:
     aside = record.aside.as_dict() if record.attribute_values.get("aside") else {}
     for name, kept in aside.items():
         for part, value in kept.items() if isinstance(kept, dict) else ():
-            if traces.removed_from(value) != value:
-                yield Path(["aside", name, part]).set(traces.removed_from(value))
+            told = traces.removed_from(value)
+            if told != value:
+                yield Path(["aside", name, part]), told
