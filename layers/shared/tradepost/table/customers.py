@@ -14,11 +14,12 @@ from tradepost.domain.stores import CustomerGroup, PriceTier
 from tradepost.table.allocations import note_change
 from tradepost.table.counts import count_moves
 from tradepost.table.listing import Position, Rows, all_of, carried, index_words, list_index, list_partition, words_of
+from tradepost.table.people import member_key
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import ALLOCATION, CLAIM, CUSTOMER, INVITATION, SUPPRESSION, Key
 from tradepost.table.statistics import count_anew, is_counted_anew, overtaken
-from tradepost.table.stores import point_at
+from tradepost.table.stores import point_at, store_key
 from tradepost.table.transaction import Transaction
 
 COLLECTION = "CUSTOMERS"
@@ -97,6 +98,7 @@ def save_customer(tx: Transaction, customer: Customer, *, before: Customer | Non
     index_words(tx, store, COLLECTION, customer.id, before=old_words, after=_words(customer))
     _keep_counted(tx, customer, before)
     _keep_allocated(tx, customer, before)
+    _count_out_of_scope(tx, customer, before)
     note_change(tx, customer, before)
     if before:
         count_anew(tx, before, customer)
@@ -242,6 +244,16 @@ def _keep_allocated(tx: Transaction, customer: Customer, before: Customer | None
     for key, words in sorted(new.items()):
         if old.get(key) != words:
             tx.put(Record(*key, entity=ALLOCATION.entity, words=words))
+
+
+def _count_out_of_scope(tx: Transaction, customer: Customer, before: Customer | None) -> None:
+    """Count that a customer leaves the scope of somebody, who may have exported what belongs to it: see `Basis`."""
+    if before is None:
+        return
+    for rep in sorted(before.sales_rep_ids - customer.sales_rep_ids):
+        tx.count(member_key(rep, customer.store_id), 1, what="aside.departures")
+    if before.active and not customer.active:
+        tx.count(store_key(customer.store_id), 1, what="aside.deactivations")
 
 
 def _allocation(customer: Customer, rep: str) -> Key:
