@@ -91,7 +91,7 @@ def upload_part(key: str, upload_id: str, number: int, content: bytes) -> Part:
 def complete_upload(key: str, upload_id: str, parts: Sequence[Part]) -> None:
     """Put the parts of a file together; that this was done before is as good.
 
-    Raises `GoneError` if the upload was ended by somebody else, and there is no such file.
+    Raises `GoneError` if the upload was ended or changed by somebody else, and there is no such file.
     """
     listed = [{"PartNumber": number, "ETag": part.etag} for number, part in enumerate(parts, start=1)]
     try:
@@ -114,7 +114,8 @@ def abort_upload(key: str, upload_id: str) -> None:
 
 
 def _understood(error: ClientError) -> Exception:
-    if error.response["Error"]["Code"] == "NoSuchUpload":
+    # A part that is another by now than the one that was noted is as good as gone.
+    if error.response["Error"]["Code"] in {"NoSuchUpload", "InvalidPart"}:
         return GoneError("upload_gone", "The upload of this file has ended.")
     return error
 

@@ -8,12 +8,12 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-type Cell = str | int | Decimal | datetime | None
-"""What a cell holds. Texts are quoted and never run as a formula; numbers, and times without a zone, stay what they are."""
+type Cell = str | int | Decimal | datetime | date | None
+"""What a cell holds. Texts are quoted and never run as a formula; numbers, days and times without a zone stay what they are."""
 
 EXCEL_MARK: Final = "\ufeff".encode()
 """How a file begins from which Excel is to learn that it is UTF-8."""
