@@ -39,6 +39,10 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "GET /v1/acting-sessions": (3, "where somebody acts just now, it looks whether all that this hangs on still stands"),
     "DELETE /v1/acting-sessions/{acting_id}": (3, "the session in which somebody acts is known only by it"),
     "GET /v1/orders": (3, "a sales rep sees those of the customers in its scope, and they are known only by the orders"),
+    "GET /v1/activities": (
+        34,
+        "a month of a store is 16 Queries, and a page looks at two; whose they are is known only by them",
+    ),
     "GET /v1/offers": (3, "a sales rep sees those to the customers in its scope, and they are known only by the offers"),
     "POST /v1/offers/{offer_id}/accept": (3, OFFERED),
     "POST /v1/offers/{offer_id}/approve": (3, OFFERED),
