@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, StrictBool
 
 from tradepost.domain.billing import InvoiceKind
+from tradepost.domain.customer_lists import CustomerStatus, Invited
 from tradepost.domain.customers import CustomerKind, Delivery, ResellerStatus
 from tradepost.domain.limits import RateLimit
 from tradepost.domain.orders import OrderStatus
@@ -71,11 +72,11 @@ class CustomerFilters(Value):
 
     q: Annotated[OptionalText, Field(max_length=200)] | None = None
     group_id: Reference | None = None
-    status: Literal["active", "inactive", "all"] = "active"
+    status: CustomerStatus = "active"
     kind: CustomerKind | None = None
     sales_rep_id: Reference | None = None
     has_email: StrictBool | None = None
-    invitation: Literal["not_invited", "invited", "accepted"] | None = None
+    invitation: Invited | None = None
     delivery: Delivery | None = None
     reseller_status: ResellerStatus | None = None
 
