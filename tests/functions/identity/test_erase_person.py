@@ -124,12 +124,11 @@ def test_orders_bills_and_the_audit_stay_byte_for_byte_and_nobody_else_is_touche
 
 
 def test_at_once_nothing_lets_the_person_in_any_more(shop: Shop, life: Life) -> None:
-    reseller = note("acme", life.market.customer["id"], {"id": "x", "status": "approved", "channel_id": None})
+    note("acme", life.market.customer["id"], {"id": "x", "status": "approved", "channel_id": None})
     begun = {"customer_id": life.market.customer["id"], "employee_id": life.id, "reason": "Asked", "minutes": 60}
     started = life.team.rep.client.post("/v1/acting-sessions", begun)
     acting = shop.owner.as_(started.json["token"])
     assert acting.get("/v1/me").status == 200
-    del reseller
     reply = life.erase()
     assert (reply.status, set(reply.json)) == (202, {"id", "erased_at"})
     assert [client.get("/v1/me").code for client in (life.client, acting)] == ["invalid_token", "invalid_token"]
@@ -369,7 +368,7 @@ def test_while_an_account_is_being_deleted_nobody_joins_by_it(shop: Shop, life: 
     added = rival.owner.post(f"/v1/customers/{customer['id']}/employees", body)
     link = rival.owner.get(f"/v1/invitations/{added.json['invitation']['id']}").json["link"].rpartition("/i/")[2]
     life.erase()
-    replies = []
+    replies: list[Any] = []
 
     def join() -> None:
         closing = Reader().find(account_key(person_key(EMAIL)), Account)

@@ -65,6 +65,10 @@ class Traces(NamedTuple):
             return [self.removed_from(each) for each in document]
         return NOBODYS_ADDRESS if self._is_address(document) else document
 
+    def are_in(self, document: Any) -> bool:
+        """Tell whether a stored document names the person, or has its address."""
+        return bool(self.removed_from(document) != document)
+
     def _removed_from_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         told: dict[str, Any] = {name: self.removed_from(value) for name, value in fields.items()}
         if self._is_address(fields.get("email")):

@@ -8,11 +8,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tradepost.aws.exports import abort_upload, delete_file, file_key
+from tradepost.aws.exports import delete_file, file_key
 from tradepost.domain.erasures import NOBODYS_NAME
 from tradepost.domain.errors import StaleError
-from tradepost.domain.exports import Export, PersonFilters
+from tradepost.domain.exports import Export, PersonFilters, let_go
 from tradepost.domain.outbox import Erasure
+from tradepost.exports.writing import discard
 from tradepost.table.erasures import (
     Whose,
     forget_account,
@@ -85,9 +86,7 @@ def _forget_export(export_id: str, whose: Whose) -> None:
             if attempt == _TRIES - 1:
                 raise
             continue
-        if export.checkpoint:
-            abort_upload(file, export.checkpoint.upload_id)
-        delete_file(file)
+        discard(export)
         return
 
 
@@ -100,11 +99,8 @@ def _cancelled(export: Export, whose: Whose) -> Export:
         "file_name": "erased",
         "filters_in_words": (),
         "requested_by": requester.model_copy(update={"name": NOBODYS_NAME}) if requester.id == whose.member_id else requester,
-        "checkpoint": None,
-        "worker": None,
-        "worker_until": None,
     }
-    return export.model_copy(update=change)
+    return let_go(export).model_copy(update=change)
 
 
 _STEPS: Final[Mapping[str, Callable[[Whose, Position | None], Position | None]]] = {

@@ -19,28 +19,21 @@ from tradepost.domain.customers import Customer
 from tradepost.domain.erasures import Traces
 from tradepost.domain.errors import ConflictError
 from tradepost.domain.events import Event, Participant, participant_of, stepped, steps_from
-from tradepost.domain.ids import split_member_id
+from tradepost.domain.ids import MemberKey, split_member_id
 from tradepost.domain.orders import Deed
 from tradepost.domain.people import SYSTEM
 from tradepost.domain.permissions import Permission
 from tradepost.table.acting import ties_of
 from tradepost.table.companies import company_key, remove_company
 from tradepost.table.customers import customer_key
-from tradepost.table.events import CROWD, event_key, leave, next_up, participant_key
+from tradepost.table.events import CROWD, event_key, leave, next_up, participant_key, participants_of
+from tradepost.table.forward import Listed
 from tradepost.table.listing import Position, Rows, list_index
 from tradepost.table.people import close_account, end_sessions, find_person, list_sessions_of_member, remove_person
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
-from tradepost.table.shapes import (
-    ACTING_SESSION,
-    API_KEY,
-    EVENT,
-    EVENT_MAILING,
-    EVENT_PARTICIPANT,
-    INVITATION,
-    OFFER,
-    store_owner,
-)
+from tradepost.table.shapes import EVENT_MAILING, store_owner
+from tradepost.table.traces import acting_near, api_keys_near, events_near, invitations_near, offers_near
 from tradepost.table.transaction import MAX_ACTIONS, Transaction, pause
 
 _PAGE: Final = 100
@@ -64,6 +57,11 @@ class Whose(NamedTuple):
         if place is None:
             raise ValueError("not a member's id")
         return cls(place.store_id, member_id, place.person, place.customer_id, at)
+
+    @property
+    def place(self) -> MemberKey:
+        """The place, as its id says it."""
+        return MemberKey(self.store_id, self.person, self.customer_id)
 
     @property
     def traces(self) -> Traces:
@@ -92,13 +90,8 @@ def forget_sessions(whose: Whose, _: Position | None) -> Position | None:
 
 def forget_acting(whose: Whose, after: Position | None) -> Position | None:
     """Leave in the log that somebody acted for somebody, without who that was, and from where."""
-    names = {"store": whose.store_id, "customer": whose.customer_id or "", "started_at": "", "id": ""}
-    if whose.customer_id:
-        part = Path("data.subject.id") == whose.member_id
-        rows = list_index(Record.gsi2, ACTING_SESSION.index2(**names).pk, limit=_PAGE, after=after, where=part)
-    else:
-        part = Path("data.actor.id") == whose.member_id
-        rows = list_index(Record.gsi1, ACTING_SESSION.index1(**names).pk, limit=_PAGE, after=after, where=part)
+    part = Path("data.subject.id" if whose.customer_id else "data.actor.id") == whose.member_id
+    rows = _page(acting_near(whose.place), after, where=part)
     if whose.customer_id is None:
         # Device and address are those of whoever acted.
         return _gone_through(rows, whose.traces, device="", address="")
@@ -113,10 +106,9 @@ def forget_acting(whose: Whose, after: Position | None) -> Position | None:
 
 def forget_invitations(whose: Whose, after: Position | None) -> Position | None:
     """Forget whom the invitations of the place went to, and that it invited others."""
-    partition = INVITATION.index1(store=whose.store_id, created_at="", invitation="").pk
     own = (Path("data.member_id") == whose.member_id) | (Path("data.accepted_by") == whose.member_id)
     named: Condition = own | (Path("data.created_by.id") == whose.member_id)
-    rows = list_index(Record.gsi1, partition, limit=_PAGE, after=after, where=named)
+    rows = _page(invitations_near(whose.place), after, where=named)
     for record in rows.records:
         data = record.data.as_dict()
         is_own = whose.member_id in {data.get("member_id"), data.get("accepted_by")}
@@ -127,12 +119,7 @@ def forget_invitations(whose: Whose, after: Position | None) -> Position | None:
 
 def forget_offers(whose: Whose, after: Position | None) -> Position | None:
     """Forget who made, asked for, saw and answered offers of which no order became. Those that did are business records."""
-    names = {"store": whose.store_id, "customer": whose.customer_id or "", "created_at": "", "offer": ""}
-    unanswered = Path("data.status") != "accepted"
-    if whose.customer_id:
-        rows = list_index(Record.gsi2, OFFER.index2(**names).pk, limit=_PAGE, after=after, where=unanswered)
-    else:
-        rows = list_index(Record.gsi1, OFFER.index1(**names).pk, limit=_PAGE, after=after, where=unanswered)
+    rows = _page(offers_near(whose.place), after, where=Path("data.status") != "accepted")
     for record in rows.records:
         _forget(record, whose.traces)
         for version in Record.query(record.pk, Record.sk.startswith("VERSION#")):
@@ -142,8 +129,7 @@ def forget_offers(whose: Whose, after: Position | None) -> Position | None:
 
 def forget_events(whose: Whose, after: Position | None) -> Position | None:
     """Call off the places at events to come, and forget who came to those that were, and who registered or invited others."""
-    partition = EVENT.index1(store=whose.store_id, starts_at="", event="").pk
-    rows = list_index(Record.gsi1, partition, limit=_EVENTS, after=after)
+    rows = _page(events_near(whose.place), after, limit=_EVENTS)
     for record in rows.records:
         event = record.load(Event)
         _forget(record, whose.deeds)
@@ -156,10 +142,8 @@ def forget_events(whose: Whose, after: Position | None) -> Position | None:
 
 def forget_api_keys(whose: Whose, after: Position | None) -> Position | None:
     """Forget who made the keys of its company's systems. Those that act for the person do not work any more."""
-    if whose.customer_id is None:
-        return None
-    partition = API_KEY.index1(store=whose.store_id, customer=whose.customer_id, created_at="", key="").pk
-    return _gone_through(list_index(Record.gsi1, partition, limit=_PAGE, after=after), whose.deeds)
+    keys = api_keys_near(whose.place)
+    return _gone_through(_page(keys, after), whose.deeds) if keys else None
 
 
 def forget_account(whose: Whose, _: Position | None) -> Position | None:
@@ -197,16 +181,11 @@ def _leave_directory(tx: Transaction, whose: Whose) -> None:
 
 
 def _forget_participants(whose: Whose, event: Event) -> None:
-    partition = EVENT_PARTICIPANT.partition(store=whose.store_id, event=event.id)
-    if whose.customer_id is None:
-        # As a participant it would be a customer's: what it did for others is all.
-        for record in Record.query(partition, consistent_read=True):
-            _forget(record, whose.deeds)
-        return
-    own = participant_of(whose.customer_id, whose.person)
-    for record in Record.query(partition, Record.sk.startswith(f"{whose.customer_id}."), consistent_read=True):
+    # As a participant, a sales rep would be a customer's: what it did for others is all.
+    own = participant_of(whose.customer_id, whose.person) if whose.customer_id else None
+    for record in participants_of(whose.store_id, event.id, whose.customer_id):
         if record.sk == own:
-            _call_off(whose, event.id, own)
+            _call_off(whose, event.id, record.sk)
             record.refresh(consistent_read=True)
         _forget(record, whose.traces if record.sk == own else whose.deeds)
 
@@ -233,6 +212,10 @@ def _call_off(whose: Whose, event_id: str, participant_id: str) -> None:
             time.sleep(pause(attempt))
         else:
             return
+
+
+def _page(listed: Listed, after: Position | None, *, where: Condition | None = None, limit: int = _PAGE) -> Rows:
+    return list_index(listed.index, listed.partition, limit=limit, after=after, where=where)
 
 
 def _gone_through(rows: Rows, traces: Traces, **unknown: str) -> Position | None:
