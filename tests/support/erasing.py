@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import botocore.session
 
+from tests.conftest import Clock
 from tests.support.api_keys import reseller_of
 from tests.support.client import Client
 from tests.support.offering import Bargain
 from tests.support.ordering import Market, Team, open_market, open_team
+from tests.support.queues import ERASURES, Worker, create_erasures_queue
 from tests.support.table import records, stored
 from tests.support.world import PASSWORD, Shop
 from tradepost.aws import exports as files
@@ -36,6 +38,8 @@ from tradepost.table.transaction import Transaction
 NAME: Final = "Umberta Quill"
 EMAIL: Final = "Umberta.Quill@bluedoor.test"
 PHONE: Final = "+49 40 5550199"
+
+_worker = Worker(ERASURES, "activity/erase_activity")
 
 
 @dataclass(frozen=True)
@@ -232,18 +236,22 @@ def traces() -> dict[str, set[str]]:
     return naming(NAME, EMAIL, PHONE)
 
 
-def in_background(*, days: int = 0, restarts: int = 0) -> int:
-    """Carry out the erasure that was announced, one page at a time, some days from now; returns in how many runs.
+def in_background(time: Clock, *, days: int = 0) -> int:
+    """Let the consumer carry out the erasure that was announced, some days from now; returns in how many runs."""
+    create_erasures_queue()
+    (key,) = [record.key for record in records("outbox") if record.load(OutboxItem).message in erasures()]
+    time.advance(days=days, minutes=1)
+    _worker.told(key._asdict())
+    return _worker.work()
 
-    A worker that dies leaves no word of how far it got: so many times, it is all begun anew.
-    """
+
+def with_deaths(deaths: int) -> None:
+    """Carry out the erasure a page at a time by workers that die, without a word of how far they got, ever later."""
     (erasure,) = erasures()
-    whose, runs = Whose.of(erasure.member_id, at=clock.now() + timedelta(days=days)), 0
-    for death in range(restarts + 1):
+    whose = Whose.of(erasure.member_id, at=clock.now())
+    for death in range(deaths):
         reached = None
-        while True:
-            runs += 1
+        for _ in range(2 * death + 1):
             reached = erase_person(erasure.model_copy(update={"reached": reached}), whose, has_time=lambda: False)
-            if reached is None or (death < restarts and runs > 2 * death + 2):
-                break
-    return runs
+            if reached is None:
+                return

@@ -21,6 +21,7 @@ from tests.support.erasing import (
     live,
     naming,
     traces,
+    with_deaths,
 )
 from tests.support.faults import failing, meanwhile, refusal
 from tests.support.mail import deliver
@@ -83,7 +84,7 @@ def without(found: dict[str, set[str]], *entities: str) -> dict[str, set[str]]:
     return {entity: keys for entity, keys in found.items() if entity not in entities}
 
 
-def test_what_still_names_an_erased_person_is_exactly_what_the_law_keeps(shop: Shop, life: Life) -> None:
+def test_what_still_names_an_erased_person_is_exactly_what_the_law_keeps(shop: Shop, life: Life, time: Clock) -> None:
     ola = shop.owner.get("/v1/me").json["id"]
     exported(life, by=life.id, export_id="queued")
     exported(life, by=life.id, export_id="fetched", done=True)
@@ -91,7 +92,7 @@ def test_what_still_names_an_erased_person_is_exactly_what_the_law_keeps(shop: S
     named = {"acting_session", "api_key", "event_participant", "export", "invitation", "member", "session", "account"}
     assert set(traces()) == named | KEPT_BY_LAW | FOR_RETRIES
     assert life.erase().status == 202
-    in_background()
+    in_background(time)
     left = without(traces(), *FOR_RETRIES)
     # Whoever ordered for her is named in the third one, and she is not.
     orders = {f"ORDER#acme#{life.ids[name]}" for name in ("order", "acted")}
@@ -101,13 +102,13 @@ def test_what_still_names_an_erased_person_is_exactly_what_the_law_keeps(shop: S
     assert set(left) == KEPT_BY_LAW
 
 
-def test_orders_bills_and_the_audit_stay_byte_for_byte_and_nobody_else_is_touched(shop: Shop, life: Life) -> None:
+def test_orders_bills_and_the_audit_stay_byte_for_byte_and_nobody_else_is_touched(shop: Shop, life: Life, time: Clock) -> None:
     rival = open_shop(shop.owner.as_(None), "rival")
     other = rival.add_customer("Hidden Harbour", "hidden@harbour.test")
     rival.join(other, name="Hilda")
     before = raw_items()
     assert life.erase().status == 202
-    in_background()
+    in_background(time)
     after = raw_items()
     touched = changed(before, after)
     kept = ("ORDER#", "INVOICE#", "PAYMENT#", "CREDITS#", "AUDIT#", "STATISTICS#", "OFFER-STATISTICS#", "ACTIVITY#")
@@ -153,7 +154,7 @@ def test_the_erasure_is_announced_with_the_withdrawal_of_the_consent(shop: Shop,
     assert (line["target"], line["actor"]["name"], line["details"]["reason"]) == (life.id, "Ola Nordmann", "Asked by letter")
 
 
-def test_a_person_erases_itself_with_its_password(shop: Shop, life: Life) -> None:
+def test_a_person_erases_itself_with_its_password(shop: Shop, life: Life, time: Clock) -> None:
     before = stored()
     wrong = life.client.post("/v1/me/erasure", {"password": "five small ships at noon"})
     assert (wrong.status, wrong.code) == (401, "invalid_credentials")
@@ -161,7 +162,7 @@ def test_a_person_erases_itself_with_its_password(shop: Shop, life: Life) -> Non
     reply = send_event("identity/erase_person.oneself", TOKEN=life.client.token)
     assert (reply.status, set(reply.json)) == (202, {"id", "erased_at"})
     assert life.client.get("/v1/me").code == "invalid_token"
-    in_background()
+    in_background(time)
     assert set(without(traces(), *FOR_RETRIES)) == KEPT_BY_LAW
 
 
@@ -199,7 +200,7 @@ def test_the_last_administrator_asks_the_store_which_may_erase_it(shop: Shop) ->
     assert (customer["administrators"], customer["email"]) == ({}, "buyer@bluedoor.test")
 
 
-def test_a_sales_rep_hands_its_customers_over_first_and_leaves_no_list_with_its_name(shop: Shop, life: Life) -> None:
+def test_a_sales_rep_hands_its_customers_over_first_and_is_in_no_list_any_more(shop: Shop, life: Life, time: Clock) -> None:
     rep = life.team.rep
     before = stored()
     for reply in (
@@ -213,7 +214,7 @@ def test_a_sales_rep_hands_its_customers_over_first_and_leaves_no_list_with_its_
     rep.client.post(f"/v1/events/{event.json['id']}/mailings", {"subject": "Soon", "text": "Bring a coat."})
     allocate(shop, life.market.customer, life.team.outsider)
     assert rep.client.post("/v1/me/erasure", {"password": PASSWORD}).status == 202
-    in_background()
+    in_background(time)
     found = without(naming("Rhea", rep.email), *FOR_RETRIES)
     assert set(found) == KEPT_BY_LAW | {"offer_version"}
     accepted = f"OFFER#acme#{life.ids['accepted']}"
@@ -268,21 +269,24 @@ def test_a_fault_leaves_everything_as_it_was_and_a_retry_erases(shop: Shop, life
     assert len(erasures()) == 1
 
 
-def test_told_twice_or_dying_anywhere_the_background_ends_the_same(shop: Shop, life: Life) -> None:
+def test_told_twice_or_dying_anywhere_the_background_ends_the_same(shop: Shop, life: Life, time: Clock) -> None:
     exported(life, by=life.id, export_id="queued")
     life.erase()
-    in_background(restarts=4)
-    once = [item for item in stored() if item["entity"] != "audit"]
-    in_background(restarts=2)
-    again = [item for item in stored() if item["entity"] != "audit"]
-    # By the second time, whose export was under way has found out that it is cancelled.
-    assert [item for item in once if item not in again and item["entity"] != "export"] == []
-    assert [item for item in again if item not in once] == []
+    with_deaths(9)
+    assert in_background(time) > 1
+    once = [item for item in stored() if item["entity"] not in {"audit", "outbox"}]
+    with_deaths(9)
+    again = [item for item in stored() if item["entity"] not in {"audit", "outbox"}]
+    # The export that was under way is cancelled by the first time, and deleted by the next one.
+    assert (once, stored("export")) == (again, [])
+    assert set(without(traces(), *FOR_RETRIES)) == KEPT_BY_LAW
 
 
-def test_the_place_at_an_event_to_come_goes_to_the_first_in_line_and_who_came_before_is_nobody(shop: Shop, life: Life) -> None:
+def test_a_place_at_an_event_to_come_goes_to_the_first_in_line_and_who_came_before_is_nobody(
+    shop: Shop, life: Life, time: Clock
+) -> None:
     life.erase()
-    in_background(days=15)
+    in_background(time, days=15)
     coming, past = (
         {each["id"].rpartition(".")[2]: each for each in stored("event_participant") if each["event_id"] == life.ids[name]}
         for name in ("coming", "past")
@@ -299,7 +303,7 @@ def test_the_place_at_an_event_to_come_goes_to_the_first_in_line_and_who_came_be
     assert told
 
 
-def test_files_by_and_about_the_person_are_deleted_and_no_others(shop: Shop, life: Life) -> None:
+def test_files_by_and_about_the_person_are_deleted_and_no_others(shop: Shop, life: Life, time: Clock) -> None:
     ola = shop.owner.get("/v1/me").json["id"]
     ida = life.market.buyer.get("/v1/me").json["id"]
     exported(life, by=life.id, export_id="own", done=True)
@@ -308,7 +312,7 @@ def test_files_by_and_about_the_person_are_deleted_and_no_others(shop: Shop, lif
     exported(life, by=ola, export_id="orders", done=True)
     exported(life, by=ola, export_id="running", about=life.id)
     life.erase()
-    in_background()
+    in_background(time)
     left = {each["id"]: each for each in stored("export")}
     assert set(left) == {"idas", "orders", "running"}
     assert (left["running"]["status"], left["running"]["gone"]) == ("cancelled", "person_erased")
@@ -316,19 +320,19 @@ def test_files_by_and_about_the_person_are_deleted_and_no_others(shop: Shop, lif
     assert [claim for claim in stored("claim") if "asked-running" in claim["pk"]] == []
 
 
-def test_whoever_has_a_place_elsewhere_keeps_its_account_and_gets_in_there(shop: Shop, life: Life) -> None:
+def test_whoever_has_a_place_elsewhere_keeps_its_account_and_gets_in_there(shop: Shop, life: Life, time: Clock) -> None:
     rival = open_shop(shop.owner.as_(None), "rival")
     customer = rival.add_customer("Hidden Harbour", "hidden@harbour.test")
     joined(rival, customer["id"], NAME, EMAIL)
     before = Reader().get(account_key(person_key(EMAIL)), Account)
     life.erase()
-    in_background()
+    in_background(time)
     assert Reader().get(account_key(person_key(EMAIL)), Account) == before
     assert log_in(shop).json["store"]["slug"] == "rival"
     assert log_in(shop, store="acme").code == "invalid_credentials"
 
 
-def test_an_account_without_a_place_goes_with_its_reset_its_failures_and_its_companys_entry(shop: Shop) -> None:
+def test_an_account_without_a_place_goes_with_its_reset_its_failures_and_its_companys_entry(shop: Shop, time: Clock) -> None:
     market = open_market(shop)
     ida = market.buyer.get("/v1/me").json["id"]
     person = person_key("buyer@bluedoor.test")
@@ -340,28 +344,28 @@ def test_an_account_without_a_place_goes_with_its_reset_its_failures_and_its_com
     ]
     assert [each["person"] for each in stored("company") if each["name"] == "Blue Door"] == [person]
     shop.owner.post(f"/v1/members/{ida}/erasure", {"reason": "Asked by letter"})
-    in_background()
+    in_background(time)
     assert [item for item in stored() if item["pk"] == f"PERSON#{person}"] == []
     assert [each["name"] for each in stored("company")] == ["Green Gate"]
     assert shop.owner.get("/v1/companies", q="blue").json["items"] == []
 
 
 def test_of_joining_elsewhere_and_losing_the_account_at_once_neither_leaves_a_place_without_an_account(
-    shop: Shop, life: Life
+    shop: Shop, life: Life, time: Clock
 ) -> None:
     rival = open_shop(shop.owner.as_(None), "rival")
     customer = rival.add_customer("Hidden Harbour", "hidden@harbour.test")
     life.erase()
     # After it was found that there is no place, and before the account is closed.
     with meanwhile("UpdateItem", lambda: joined(rival, customer["id"], NAME, EMAIL)):
-        in_background()
+        in_background(time)
     account = Reader().find(account_key(person_key(EMAIL)), Account)
     places = [each for each in stored("membership") if each["pk"] == f"PERSON#{person_key(EMAIL)}"]
     assert (len(places), account is not None and account.closing) == (1, False)
     assert log_in(shop).status == 201
 
 
-def test_while_an_account_is_being_deleted_nobody_joins_by_it(shop: Shop, life: Life) -> None:
+def test_while_an_account_is_being_deleted_nobody_joins_by_it(shop: Shop, life: Life, time: Clock) -> None:
     rival = open_shop(shop.owner.as_(None), "rival")
     customer = rival.add_customer("Hidden Harbour", "hidden@harbour.test")
     body = {"name": NAME, "email": EMAIL, "role": "buyer", "send_invitation": True}
@@ -377,27 +381,27 @@ def test_while_an_account_is_being_deleted_nobody_joins_by_it(shop: Shop, life: 
             replies.append(shop.owner.as_(None).post(path, {"password": PASSWORD}))
 
     with meanwhile("Query", join, times=1000):
-        in_background()
+        in_background(time)
     assert [(reply.status, reply.code) for reply in replies] == [(409, "busy")]
     assert Reader().find(account_key(person_key(EMAIL)), Account) is None
     joined_anew = shop.owner.as_(None).post(f"/v1/invitation-links/{link}/acceptance", {"name": NAME, "password": PASSWORD})
     assert joined_anew.status == 201
 
 
-def test_whoever_waits_for_its_invitation_is_erased_with_the_link(shop: Shop) -> None:
+def test_whoever_waits_for_its_invitation_is_erased_with_the_link(shop: Shop, time: Clock) -> None:
     rep = invite_rep(shop)
     link = reps_link(shop, rep)
     assert shop.owner.post(f"/v1/members/{rep['id']}/erasure", {"reason": "Mistaken"}).status == 202
     accepted = shop.owner.as_(None).post(f"/v1/invitation-links/{link}/acceptance", {"password": PASSWORD})
     assert (accepted.status, accepted.code) == (410, "invitation_revoked")
-    in_background()
+    in_background(time)
     assert set(naming("Rhea", rep["email"])) <= FOR_RETRIES
     assert deliver() == []
 
 
-def test_whoever_was_erased_can_be_invited_anew_and_is_somebody_again(shop: Shop, life: Life) -> None:
+def test_whoever_was_erased_can_be_invited_anew_and_is_somebody_again(shop: Shop, life: Life, time: Clock) -> None:
     life.erase()
-    in_background()
+    in_background(time)
     again = joined(shop, life.market.customer["id"], "Umberta Newly", EMAIL)
     me = again.get("/v1/me").json
     assert (me["id"], me["name"], me["email"], me["activity_consent"]) == (life.id, "Umberta Newly", EMAIL, False)
@@ -405,10 +409,10 @@ def test_whoever_was_erased_can_be_invited_anew_and_is_somebody_again(shop: Shop
     assert life.client.get("/v1/me").code == "invalid_token"
 
 
-def test_nothing_is_mailed_to_nobody(shop: Shop, life: Life) -> None:
+def test_nothing_is_mailed_to_nobody(shop: Shop, life: Life, time: Clock) -> None:
     deliver()
     life.erase()
-    in_background()
+    in_background(time)
     order = shop.owner.get(f"/v1/orders/{life.ids['order']}").json
     assert life.market.step(order, "confirm").status == 200
     assert [mail.to for mail in deliver() if "invalid" in mail.to] == []
