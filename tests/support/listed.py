@@ -213,7 +213,8 @@ def why_empty(source: Source) -> str | None:
 
 def must_read_alike_in_pieces(source: Source) -> None:
     """Demand that whoever goes on from any position reads what is left, and that everything read so far is told right."""
-    everything, read, shares = rows_of(source), [], [0.0]
+    everything, shares = rows_of(source), [0.0]
+    read: list[Sequence[Cell]] = []
     for stretch in source.read(None):
         read += stretch.rows
         shares.append(stretch.share)
