@@ -66,7 +66,9 @@ def customer(shop: Shop, number: str = "C-1", **fields: Any) -> Customer:
     return made
 
 
-def employee(shop: Shop, of: Customer | None, called: str = "Ida", /, *, allows: Sequence[bool] = (True,), **fields: Any) -> Member:
+def employee(
+    shop: Shop, of: Customer | None, called: str = "Ida", /, *, allows: Sequence[bool] = (True,), **fields: Any
+) -> Member:
     """Put somebody into the table who buys for a customer, or a sales rep, with so many decisions about being tracked."""
     consents = tuple(ConsentChange(at=BEGIN, allowed=allowed, text_version="1") for allowed in allows)
     given = (
@@ -74,7 +76,13 @@ def employee(shop: Shop, of: Customer | None, called: str = "Ida", /, *, allows:
         if of
         else {"role": Role.REP, "access": "allocated"}
     )
-    known = {"id": f"member-{called.lower()}", "store_id": shop.slug, "person": called, "name": called, "email": f"{called}@door.test"}
+    known = {
+        "id": f"member-{called.lower()}",
+        "store_id": shop.slug,
+        "person": called,
+        "name": called,
+        "email": f"{called}@door.test",
+    }
     made = Member(**{**known, "version": 1, "consents": consents, **given, **fields})
     put_back([Record.of(member_key(made.id, shop.slug), made)])
     return made
@@ -224,7 +232,7 @@ class Fat:
 
 @cache
 def _noise(number: int) -> str:
-    return random.Random(number).randbytes(64 * 1024).hex()  # noqa: S311  # the same each time, not a secret
+    return random.Random(number).randbytes(64 * 1024).hex()  # the same each time, not a secret
 
 
 @cache

@@ -1,4 +1,7 @@
-"""The queue of erasures: take away the files that hold what somebody does not allow any more, then the activity itself."""
+"""The queue of erasures: take away the files that hold what somebody does not allow any more, then the activity itself.
+
+Where a person is to be forgotten, whatever else is held about it and need not be kept goes after that.
+"""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,9 +13,11 @@ from tradepost.aws.queues import dequeued, enqueue, enqueue_later, worked_off
 from tradepost.domain import clock
 from tradepost.domain.activities import LATE_WRITERS
 from tradepost.domain.outbox import Erasure, OutboxItem
+from tradepost.exports.erasing import erase_person
 from tradepost.exports.reviewing import review_exports
 from tradepost.table.activity_erasures import erase_activities, note_erasing
-from tradepost.table.outbox import ConcludedError, concluding
+from tradepost.table.erasures import Whose
+from tradepost.table.outbox import ConcludedError, concluding, note_reached
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
 
@@ -68,7 +73,10 @@ def _carry_on(record: dict[str, Any], context: Any) -> bool:
     again = _comes_again(item, at)
     if again:
         return _leave(key, again - at)
-    # (erasing whatever else is held about a person: `erasure.person`)
+    reached = erase_person(erasure, Whose.of(erasure.member_id, at=at), has_time=has_time) if erasure.person else None
+    if reached is not None:
+        note_reached(key, reached)
+        return not enqueue({key: "erasures"})
     tx = concluding(key, item, at=at)
     tx.audit("activity:erased", erasure.member_id, consent=erasure.consent, withdrawal=erasure.withdrawal)
     tx.commit()

@@ -2,31 +2,37 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.conftest import Clock
 from tests.support import export_files as exporting
-from tests.support.export_files import BEGIN, END, Fat, asked, change, consume, customer, did, employee, every, files, one
-from tests.support.export_files import received, rows_of, work, written
-from tests.support.faults import failing, meanwhile, refusal
+from tests.support.export_files import (
+    BEGIN,
+    END,
+    Fat,
+    asked,
+    consume,
+    customer,
+    did,
+    employee,
+    every,
+    files,
+    one,
+    received,
+    rows_of,
+    work,
+    written,
+)
+from tests.support.faults import failing, refusal
 from tests.support.functions import Context, load_function
 from tests.support.mail import waiting_on
 from tests.support.table import stored
 from tests.support.world import Shop
-from tradepost.domain.exports import LEASE, MOST_ATTEMPTS, MOST_RESTARTS, Export
-from tradepost.domain.people import ConsentChange, Member
-from tradepost.domain.stores import Store
 from tradepost.table.activity_reading import PAGE
-from tradepost.table.outbox import concluding
-from tradepost.table.people import member_key
-from tradepost.table.records import Record
-from tradepost.table.shapes import Key
-from tradepost.table.stores import store_key
 
 # Parts of eight stretches each, and a rest.
 FAT: Final = Fat(36)

@@ -307,7 +307,12 @@ class WaitingPlace(Entity):
 
 def participant_id(customer_id: str, email: str) -> str:
     """Return the id of a person of a customer as a participant: the same in any letter case of the address."""
-    return f"{customer_id}.{person_key(email)}"
+    return participant_of(customer_id, person_key(email))
+
+
+def participant_of(customer_id: str, person: str) -> str:
+    """Return the id of a person of a customer as a participant."""
+    return f"{customer_id}.{person}"
 
 
 def drafted(new: NewEvent, *, event_id: str, store_id: str, by: Deed) -> Event:

@@ -200,7 +200,7 @@ class Erasure(Value):
     """Erase a person's activity of before a decision, `consent` being the number of the last one of those whose activity goes.
 
     `withdrawal` is the number under which the decision is kept. `person` asks for whatever else is held about the person and
-    need not be kept. Travels on the queue `erasures`.
+    need not be kept, and `reached` is how far that got before. Travels on the queue `erasures`.
     """
 
     type: Literal["erasure"] = "erasure"
@@ -209,6 +209,7 @@ class Erasure(Value):
     consent: int
     withdrawal: int
     person: bool = False
+    reached: str | None = None
 
 
 type ExportNews = Literal["done", "failed"]

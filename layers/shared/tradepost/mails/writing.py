@@ -15,6 +15,7 @@ from tradepost.domain.billing import Invoice
 from tradepost.domain.customers import Customer
 from tradepost.domain.display import display_day
 from tradepost.domain.email_templates import EmailTemplate, TemplateText
+from tradepost.domain.erasures import NOBODYS_ADDRESS
 from tradepost.domain.event_mailings import EventMailing, is_still_true
 from tradepost.domain.events import Event, Participant
 from tradepost.domain.invitations import Invitation
@@ -63,7 +64,7 @@ type Told = Mapping[str, Any]
 
 
 def written(item: OutboxItem) -> Mail | None:
-    """Return the mail that a message asks for; None if what it speaks of has been revoked, replaced or removed since."""
+    """Return the mail that a message asks for; None if what it speaks of, or whom, has been revoked or removed since."""
     message = item.message
     read, mail = Reader(), None
     match message:
@@ -85,7 +86,7 @@ def written(item: OutboxItem) -> Mail | None:
             mail = _password(read, message, item)
         case TemplateTestMail():
             mail = _template_test(read, message)
-    return mail
+    return mail and mail.without({NOBODYS_ADDRESS})
 
 
 def _invitation(read: Reader, message: InvitationMail) -> Mail | None:
