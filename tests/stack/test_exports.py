@@ -14,7 +14,8 @@ import pytest
 
 from tests.stack.test_activities import allow, exported, rows_of, tracked
 from tests.support.deployed import Deployed, at_once, until
-from tests.support.ordering import open_market, open_team
+from tests.support.ordering import open_market
+from tests.support.reps import hire
 from tests.support.world import Shop
 from tradepost.domain.activities import Activity
 from tradepost.domain.clock import now
@@ -34,23 +35,27 @@ ENOUGH = "x" * 420
 
 
 def test_a_rep_gets_the_orders_of_its_customers_as_long_as_they_are_its_own(shop: Shop) -> None:
-    team = open_team(open_market(shop))
-    mine = [team.market.place() for _ in range(3)]
-    team.market.place(buyer=team.market.other_buyer)
-    asked = team.rep.client.post("/v1/exports", {"kind": "orders", "lines_per": "line"})
+    market = open_market(shop)
+    rep, outsider = hire(shop, "Rhea").client, hire(shop, "Otto").client
+    path = f"/v1/customers/{market.customer['id']}/account-manager"
+    allocated = shop.owner.put(path, {"sales_rep_id": rep.get("/v1/me").json["id"]}, etag="*")
+    assert allocated.status == 200, allocated.text
+    mine = [market.place() for _ in range(3)]
+    market.place(buyer=market.other_buyer)
+    asked = rep.post("/v1/exports", {"kind": "orders", "lines_per": "line"})
     assert asked.status == 202, asked.text
-    path = f"/v1/exports/{asked.json['id']}"
-    until(lambda: team.rep.client.get(path).json["status"] == "done", "the export")
-    export = team.rep.client.get(path).json
+    export_path = f"/v1/exports/{asked.json['id']}"
+    until(lambda: rep.get(export_path).json["status"] == "done", "the export")
+    export = rep.get(export_path).json
     rows = rows_of(export)
     assert [row["order_number"] for row in rows] == [order["number"] for order in mine for _ in order["lines"]]
-    assert team.outsider.client.get(path).status == 404
+    assert outsider.get(export_path).status == 404
     assert (export["rows"], export["progress"], export["empty_because"]) == (len(rows), 100, None)
 
-    team.assign(None)
-    gone = team.rep.client.get(path).json
+    assert shop.owner.put(path, {"sales_rep_id": None}, etag="*").status == 200
+    gone = rep.get(export_path).json
     assert (gone["download_url"], gone["gone"]["code"]) == (None, "scope_changed")
-    assert shop.owner.get(path).json["download_url"] is not None
+    assert shop.owner.get(export_path).json["download_url"] is not None
 
 
 def test_a_link_is_worth_nothing_in_another_place(shop: Shop) -> None:
