@@ -36,6 +36,7 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "POST /v1/stores": (3, PROOF),
     "POST /v1/sessions": (4, f"{PROOF}; {PLACE}"),
     "PUT /v1/me/password": (3, PROOF),
+    "POST /v1/me/archives": (3, "an archive that is being written already is known only by what is asked for"),
     "POST /v1/me/erasure": (5, f"{PROOF}; {LOOKED_AFTER}; {LATEST}"),
     "POST /v1/members/{member_id}/erasure": (4, f"{LOOKED_AFTER}; {LATEST}"),
     "DELETE /v1/sessions": (3, "a member's sessions are one Query, and 32 of them end in one transaction"),
