@@ -227,6 +227,7 @@ def build_world(api: Client) -> World:
         **_enrolment(api),
         **_resellers(acme),
         **_bills(acme, buyer),
+        **_exports(rep.client),
     }
     tracked_for_casting(acme, ids["employee_id"], BUILT)
     ids |= payments_for_casting((ids["order_id"], ids["confirmed_id"], ids["started_id"]))
@@ -264,6 +265,13 @@ def _bills(shop: Shop, buyer: Client) -> dict[str, str]:
     order_id = buyer.get("/v1/orders").json["items"][0]["id"]
     order, store = (Record.get(*key) for key in (order_key(shop.slug, order_id), store_key(shop.slug)))
     return {"invoice_id": put_invoice(order.load(Order), store.load(Store)).id}
+
+
+def _exports(rep: Client) -> dict[str, str]:
+    """Return an export that a sales rep asked for."""
+    asked = rep.post("/v1/exports", {"kind": "orders"})
+    assert asked.status == 202, asked.text
+    return {"export_id": asked.json["id"]}
 
 
 def _acting(rep: Client, customer_id: str, employee_id: str) -> Client:

@@ -290,10 +290,12 @@ def _keys(store_id: str, wishes: Mapping[str, Wish]) -> list[Key]:
 
 
 def _cost(row: Due, *, at: datetime) -> int:
-    """Return how many actions a row takes at most: customer and change, a listing for each rep, whoever is new, the figures."""
+    """Return how many actions a row takes at most: customer and change, a listing and itself for each rep, the figures."""
     before, after = Allocation.of(row.before), Allocation.of(row.after)
-    listings = len(set(before.sales_rep_ids) ^ set(after.sales_rep_ids))
-    return 2 + listings + len(after.newly_picked(before)) + moves_at_most(row.before, row.after, at=at)
+    changed = set(before.sales_rep_ids) ^ set(after.sales_rep_ids)
+    # One that becomes the account manager was among the others.
+    reps = changed | after.newly_picked(before)
+    return 2 + len(changed) + len(reps) + moves_at_most(row.before, row.after, at=at)
 
 
 def _added(tx: Transaction, rows: Mapping[str, Due], *, store_id: str) -> dict[str, Outcome]:

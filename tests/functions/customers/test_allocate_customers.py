@@ -61,6 +61,11 @@ def listed() -> set[tuple[str, str]]:
     return {(item["pk"].rpartition("#")[2], item["sk"].rpartition("#")[2]) for item in stored("allocation")}
 
 
+def departures() -> dict[str, int]:
+    """Return how many customers each sales rep has lost, of those who lost any."""
+    return {each["id"]: each["departures"] for each in stored("member") if each["departures"]}
+
+
 def deactivate(rep: Rep) -> None:
     """Send a sales rep away."""
     Record(*member_key(rep.id, "acme")).update([Path("data.status").set("inactive")])
@@ -187,8 +192,32 @@ def test_many_rows_share_transactions(shop: Shop) -> None:
     assert calls == ["BatchGetItem", *["TransactWriteItems"] * 3]
     with counted_calls() as calls:
         assert assign(shop.owner, *((id_, otto.id) for id_ in ids)).json["allocated"] == 60
-    assert calls == ["BatchGetItem", *["TransactWriteItems"] * 4]
+    assert calls == ["BatchGetItem", *["TransactWriteItems"] * 5]
     assert listed() == {(otto.id, id_) for id_ in ids}
+    assert departures() == {rhea.id: 60}
+
+
+def test_two_sales_reps_exchange_their_customers_in_one_transaction_and_each_has_lost_what_it_had(shop: Shop) -> None:
+    ids, rhea, otto = fill(shop, 4), hire(shop, "Rhea"), hire(shop, "Otto")
+    assert told(assign(shop.owner, *((id_, rep.id) for id_, rep in zip(ids, (rhea, rhea, rhea, otto), strict=True))))
+    assert departures() == {}
+    with counted_calls() as calls:
+        replies = told(assign(shop.owner, (ids[0], otto.id), (ids[1], otto.id, [rhea.id]), (ids[2], None), (ids[3], rhea.id)))
+    assert calls == ["BatchGetItem", "TransactWriteItems"]
+    assert replies == [("allocated", None)] * 4
+    # The second one is still one of hers.
+    assert departures() == {rhea.id: 2, otto.id: 1}
+    versions = {each["id"]: each["version"] for each in stored("member")}
+    assert told(assign(shop.owner, (ids[2], None))) == [("unchanged", None)]
+    assert (departures(), versions) == ({rhea.id: 2, otto.id: 1}, {each["id"]: each["version"] for each in stored("member")})
+
+
+def test_a_customer_that_is_not_taken_away_is_not_counted_as_such(shop: Shop) -> None:
+    ids, rhea, otto = fill(shop, 1), hire(shop, "Rhea"), hire(shop, "Otto")
+    assert told(assign(shop.owner, (ids[0], rhea.id))) == [("allocated", None)]
+    deactivate(otto)
+    assert told(assign(shop.owner, (ids[0], otto.id))) == [("skipped", "rep_inactive")]
+    assert departures() == {}
 
 
 def test_a_row_that_changes_at_that_moment_is_decided_anew_by_itself(shop: Shop) -> None:

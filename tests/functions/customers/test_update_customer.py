@@ -265,3 +265,26 @@ def test_the_figures_follow_a_customer_that_is_made_inactive_even_if_it_orders_j
     assert (seen(sven.client), seen(shop.owner)) == (0, sum(each["total"]["amount"] for each in stored("order")))
     assert change(shop.owner, market.customer, active=True).status == 200
     assert seen(sven.client) == seen(shop.owner)
+
+
+def test_customers_that_are_switched_off_are_counted_and_others_are_not(shop: Shop) -> None:
+    customer = shop.add_customer()
+
+    def switched_off() -> int:
+        (store,) = stored("store")
+        return int(store["deactivations"])
+
+    for fields, count in (({"active": False}, 1), ({"active": False}, 1), ({"name": "Red Door"}, 1), ({"active": True}, 1)):
+        assert change(shop.owner, customer, **fields).status == 200
+        assert switched_off() == count
+    assert change(shop.owner, customer, active=False).status == 200
+    assert switched_off() == 2
+
+
+def test_a_renamed_customer_has_left_nobodys_scope(shop: Shop) -> None:
+    customer, rhea = shop.add_customer(), hire(shop)
+    allocate(shop, customer, rhea)
+    assert change(shop.owner, customer, name="Red Door").status == 200
+    assert {each["departures"] for each in stored("member")} == {0}
+    allocate(shop, customer, None)
+    assert {each["id"]: each["departures"] for each in stored("member")}[rhea.id] == 1

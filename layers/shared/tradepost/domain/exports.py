@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, StrictBool
 
 from tradepost.domain.billing import InvoiceKind
+from tradepost.domain.customer_lists import CustomerStatus, Invited
 from tradepost.domain.customers import CustomerKind, Delivery, ResellerStatus
 from tradepost.domain.limits import RateLimit
 from tradepost.domain.orders import OrderStatus
@@ -71,11 +72,11 @@ class CustomerFilters(Value):
 
     q: Annotated[OptionalText, Field(max_length=200)] | None = None
     group_id: Reference | None = None
-    status: Literal["active", "inactive", "all"] = "active"
+    status: CustomerStatus = "active"
     kind: CustomerKind | None = None
     sales_rep_id: Reference | None = None
     has_email: StrictBool | None = None
-    invitation: Literal["not_invited", "invited", "accepted"] | None = None
+    invitation: Invited | None = None
     delivery: Delivery | None = None
     reseller_status: ResellerStatus | None = None
 
@@ -342,7 +343,8 @@ def failed(export: Export, failure: ExportFailure, *, at: datetime) -> Export:
 def is_outdated(export: Export, store: Store, requester: Member) -> bool:
     """Tell whether what has been written of a file must not be in it any more, by what holds now."""
     basis, now = export.basis, Basis.of(store, requester)
-    if basis is None or not basis.same_scope_as(now):
+    # What is held about a person goes by no scope.
+    if basis is None or (export.kind != "person" and not basis.same_scope_as(now)):
         return True
     if export.kind == "activities" and export.rows and not store.track_activity:
         return True

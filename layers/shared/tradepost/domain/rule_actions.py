@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from tradepost.domain.checking import faults_in
 from tradepost.domain.errors import Fault
 from tradepost.domain.rule_fields import RuleKind
 from tradepost.domain.values import Money, Price, Text, Value
@@ -282,22 +283,8 @@ def written_actions(kind: RuleKind, sent: object, pointer: str) -> tuple[tuple[A
         try:
             actions.append(model.model_validate(each))  # type: ignore[arg-type]  # one of those that make up `Action`
         except ValidationError as error:
-            faults += [
-                Fault(at + "".join(f"/{escaped(str(step))}" for step in found["loc"]), _words(found["msg"]))
-                for found in error.errors(include_url=False, include_input=False, include_context=False)
-            ]
+            faults += faults_in(error, at, what="action")
     return tuple(actions), faults
-
-
-def escaped(step: str) -> str:
-    """Spell one step of a JSON pointer."""
-    return step.replace("~", "~0").replace("/", "~1")
-
-
-def _words(message: str) -> str:
-    known = {"Field required": "is required", "Extra inputs are not permitted": "is not a field of this action"}
-    text = message.removeprefix("Value error, ")
-    return known.get(text, text[:1].lower() + text[1:])
 
 
 def moneys(value: Any, pointer: str) -> Iterator[tuple[str, Money]]:

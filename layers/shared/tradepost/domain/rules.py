@@ -12,9 +12,10 @@ from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, StrictInt, model_validator
 
+from tradepost.domain.checking import escaped
 from tradepost.domain.clock import stamp
 from tradepost.domain.errors import ConflictError, Fault, InvalidError
-from tradepost.domain.rule_actions import Action, escaped, moneys, written_actions
+from tradepost.domain.rule_actions import Action, moneys, written_actions
 from tradepost.domain.rule_fields import (
     COUNTRIES,
     WITH_SEVERAL,

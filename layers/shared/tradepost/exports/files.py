@@ -51,5 +51,5 @@ class GrowingFile:
 
     def _finish_piece(self) -> None:
         # Packed at no time and by nobody, the same rows are the same bytes.
-        self._pieces += gzip.compress(self._rows, mtime=0) if self._is_packed else self._rows
+        self._pieces += gzip.compress(self._rows, compresslevel=6, mtime=0) if self._is_packed else self._rows
         self._rows = bytearray()

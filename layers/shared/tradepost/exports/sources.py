@@ -7,10 +7,16 @@ from tradepost.domain.exports import Export, ExportKind
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.exports.activities import ActivitySource
+from tradepost.exports.customers import CustomerSource
+from tradepost.exports.invoices import InvoiceSource
+from tradepost.exports.orders import OrderSource
 from tradepost.exports.port import Source
 
 _SOURCES: Final[Mapping[ExportKind, Callable[[Export, Store, Scope], Source]]] = {
     "activities": ActivitySource,
+    "orders": OrderSource,
+    "customers": CustomerSource,
+    "invoices": InvoiceSource,
 }
 
 

@@ -23,7 +23,8 @@ def note_change(tx: Transaction, customer: Customer, before: Customer | None) ->
     tx.put(Record.of(key, change))
     active = Path("data.status") == "active"
     for rep_id in sorted(change.after.newly_picked(change.before)):
-        tx.require(member_key(rep_id, customer.store_id), active, otherwise=ConflictError(*REFUSALS["inactive"]))
+        # It may lose another customer in the same transaction, which is counted on the same item.
+        tx.update(member_key(rep_id, customer.store_id), [], condition=active, otherwise=ConflictError(*REFUSALS["inactive"]))
 
 
 def list_changes(store_id: str, customer_id: str, *, limit: int, after: Position | None) -> Rows:

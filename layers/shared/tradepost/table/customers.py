@@ -13,12 +13,14 @@ from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import CustomerGroup, PriceTier
 from tradepost.table.allocations import note_change
 from tradepost.table.counts import count_moves
+from tradepost.table.forward import Listed
 from tradepost.table.listing import Position, Rows, all_of, carried, index_words, list_index, list_partition, words_of
+from tradepost.table.people import member_key
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import ALLOCATION, CLAIM, CUSTOMER, INVITATION, SUPPRESSION, Key
 from tradepost.table.statistics import count_anew, is_counted_anew, overtaken
-from tradepost.table.stores import point_at
+from tradepost.table.stores import point_at, store_key
 from tradepost.table.transaction import Transaction
 
 COLLECTION = "CUSTOMERS"
@@ -37,6 +39,11 @@ def customer_key(store_id: str, customer_id: str) -> Key:
 def number_claim(store_id: str, number: str) -> Key:
     """Return where it is kept which customer of a store has a number."""
     return CLAIM.key(store=store_id, what=NUMBER_CLAIM, value=number)
+
+
+def words_of_customer(customer: Customer) -> frozenset[str]:
+    """Return the words that a customer is found by."""
+    return words_of(customer.number, customer.name, customer.email, *(address.city for address in customer.addresses))
 
 
 def find_numbered(reader: Reader, store_id: str, numbers: Iterable[str]) -> dict[str, str]:
@@ -93,10 +100,11 @@ def save_customer(tx: Transaction, customer: Customer, *, before: Customer | Non
     old_group, old_tier = (before.group_id, before.price_tier_id) if before else (None, None)
     point_at(tx, store, CustomerGroup, before=old_group, after=customer.group_id, field="/group_id")
     point_at(tx, store, PriceTier, before=old_tier, after=customer.price_tier_id, field="/price_tier_id")
-    old_words = _words(before) if before else frozenset()
-    index_words(tx, store, COLLECTION, customer.id, before=old_words, after=_words(customer))
+    old_words = words_of_customer(before) if before else frozenset()
+    index_words(tx, store, COLLECTION, customer.id, before=old_words, after=words_of_customer(customer))
     _keep_counted(tx, customer, before)
     _keep_allocated(tx, customer, before)
+    _count_out_of_scope(tx, customer, before)
     note_change(tx, customer, before)
     if before:
         count_anew(tx, before, customer)
@@ -112,11 +120,21 @@ def require_active(tx: Transaction, store_id: str, customer_id: str) -> None:
     tx.update(customer_key(store_id, customer_id), [], condition=active, otherwise=inactive)
 
 
+def customers_by_name(store_id: str) -> Listed:
+    """Return where the customers of a store are listed, by name."""
+    return Listed(CUSTOMER.index1(store=store_id, name="", customer="").pk, gsi=1)
+
+
+def allocations_by_name(store_id: str, sales_rep_id: str) -> Listed:
+    """Return where the customers allocated to a rep are listed, by name."""
+    return Listed(ALLOCATION.partition(store=store_id, rep=sales_rep_id))
+
+
 def list_customers(scope: Scope, *, limit: int, after: Position | None, where: Condition | None) -> Rows:
     """Return a page of the customers of a scope that is not a rep's own list, by name. One Query."""
     if scope.reach not in {"store", "active"}:
         raise ValueError("what is allocated has a list of its own")
-    partition = CUSTOMER.index1(store=scope.store_id, name="", customer="").pk
+    partition = customers_by_name(scope.store_id).partition
     within = field_is("active", value=True) if scope.reach == "active" else None
     return list_index(Record.gsi1, partition, limit=limit, after=after, where=all_of([within, where]))
 
@@ -128,7 +146,7 @@ def list_allocated(
     words = words_of(text)
     if text and not words:
         return [], None
-    partition = ALLOCATION.partition(store=store_id, rep=sales_rep_id)
+    partition = allocations_by_name(store_id, sales_rep_id).partition
     where = all_of(Record.words.contains(f" {word}") for word in sorted(words))
     rows = list_partition(partition, limit=limit, after=after, where=where)
     return [record.sk.rpartition("#")[2] for record in rows.records], rows.next_position
@@ -136,7 +154,7 @@ def list_allocated(
 
 def allocated_ids(store_id: str, sales_rep_id: str) -> frozenset[str]:
     """Return the ids of all customers allocated to a rep. One Query for every few thousand."""
-    partition = ALLOCATION.partition(store=store_id, rep=sales_rep_id)
+    partition = allocations_by_name(store_id, sales_rep_id).partition
     pages = Record.query(partition, consistent_read=True, attributes_to_get=["sk"]).page_iter
     return frozenset(item["sk"]["S"].rpartition("#")[2] for page in pages for item in page["Items"])
 
@@ -229,13 +247,23 @@ def _keep_counted(tx: Transaction, customer: Customer, before: Customer | None) 
 
 def _keep_allocated(tx: Transaction, customer: Customer, before: Customer | None) -> None:
     """Keep the lists of the reps in step with the customer: by its name, found by its words."""
-    old = {_allocation(before, rep): carried(_words(before)) for rep in before.sales_rep_ids} if before else {}
-    new = {_allocation(customer, rep): carried(_words(customer)) for rep in customer.sales_rep_ids}
+    old = {_allocation(before, rep): carried(words_of_customer(before)) for rep in before.sales_rep_ids} if before else {}
+    new = {_allocation(customer, rep): carried(words_of_customer(customer)) for rep in customer.sales_rep_ids}
     for key in sorted(old.keys() - new.keys()):
         tx.delete(key)
     for key, words in sorted(new.items()):
         if old.get(key) != words:
             tx.put(Record(*key, entity=ALLOCATION.entity, words=words))
+
+
+def _count_out_of_scope(tx: Transaction, customer: Customer, before: Customer | None) -> None:
+    """Count that a customer leaves the scope of somebody, who may have exported what belongs to it: see `Basis`."""
+    if before is None:
+        return
+    for rep in sorted(before.sales_rep_ids - customer.sales_rep_ids):
+        tx.count(member_key(rep, customer.store_id), 1, what="aside.departures")
+    if before.active and not customer.active:
+        tx.count(store_key(customer.store_id), 1, what="aside.deactivations")
 
 
 def _allocation(customer: Customer, rep: str) -> Key:
@@ -250,7 +278,3 @@ def _still_told(told: InvitationSummary | None) -> Condition:
     same: Condition = (path == told.id) & (Path("aside.invitation.state") == told.state)
     same &= Path("aside.invitation.delivery") == told.delivery
     return same
-
-
-def _words(customer: Customer) -> frozenset[str]:
-    return words_of(customer.number, customer.name, customer.email, *(address.city for address in customer.addresses))

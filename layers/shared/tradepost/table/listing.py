@@ -96,7 +96,7 @@ def sifted[E](
     if len(kept) <= limit:
         return list(kept), rows.next_position
     last = next(row for row, entry in zip(rows.records, entries, strict=True) if entry is kept[limit - 1])
-    return list(kept[:limit]), _position_of(last, gsi)
+    return list(kept[:limit]), position_of(last, gsi)
 
 
 def all_of(conditions: Iterable[Condition | None]) -> Condition | None:
@@ -165,6 +165,11 @@ def carried(words: Iterable[str]) -> str:
     return f" {' '.join(sorted(words))} "
 
 
+def carries(record: Record, words: Iterable[str]) -> bool:
+    """Tell whether a row carries words that begin with all of some, as a filter for them would."""
+    return all(f" {word}" in (record.words or "") for word in words)
+
+
 def index_words(
     tx: Transaction, store_id: str, collection: str, entry_id: str, *, before: Iterable[str], after: Iterable[str]
 ) -> None:
@@ -183,9 +188,10 @@ def _word_key(store_id: str, collection: str, word: str, entry_id: str) -> Key:
     return WORD.key(store=store_id, collection=collection, word=word, id=entry_id)
 
 
-def _position_of(record: Record, gsi: Literal[1, 2]) -> Position:
-    name = f"gsi{gsi}sk"
-    return {"pk": record.pk, "sk": record.sk, name: getattr(record, name)}
+def position_of(record: Record, gsi: Literal[1, 2] | None) -> Position:
+    """Return the position behind an item, in an index or in its partition of the table."""
+    names = ["pk", "sk", f"gsi{gsi}sk"] if gsi else ["sk"]
+    return {name: getattr(record, name) for name in names}
 
 
 def _index_keys(index: GlobalSecondaryIndex[Record]) -> tuple[str, str]:

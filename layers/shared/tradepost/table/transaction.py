@@ -138,11 +138,12 @@ class Transaction:
         key: Key,
         more: int,
         *,
+        what: str = "tally",
         condition: Condition | None = None,
         otherwise: DomainError | None = None,
     ) -> None:
-        """Count an item's tally up or down. Whatever one transaction counts on one item is added up first."""
-        self._amend(_Step(_at(key), condition, otherwise, [], {"tally": more}))
+        """Count an item's tally, or another number of it, up or down. What one transaction counts on one is added up first."""
+        self._amend(_Step(_at(key), condition, otherwise, [], {what: more}))
 
     def add_up(self, counter: Record, sums: Mapping[str, int]) -> None:
         """Add to the numbers of a counter, which comes into being by that, with the entity and index keys of the given item."""
@@ -239,7 +240,8 @@ class Transaction:
             self._updates[step.record.key] = step
             return
         both = earlier.condition
-        if step.condition is not None:
+        # Demanded twice, it is once; see `require`.
+        if step.condition is not None and repr(step.condition) != repr(both):
             both = step.condition if both is None else both & step.condition
         actions = [*earlier.actions, *step.actions]
         sums = {name: earlier.sums.get(name, 0) + step.sums.get(name, 0) for name in earlier.sums.keys() | step.sums.keys()}
