@@ -353,6 +353,25 @@ def test_a_file_begun_before_and_noted_only_after_the_rows_went_counts_as_if_it_
     assert (export_now(late).gone, export_now(others).gone) == ("consent_withdrawn", None)
 
 
+def test_what_is_recorded_late_may_be_in_a_file_that_was_being_written_and_reviewed_before(
+    town: Territory, today: Clock, plenty: None
+) -> None:
+    running = put_running_export("acme", AT)
+    done, done_before = put_export("acme", AT, ended_at=AT), put_export("acme", AT, ended_at=AT - HOUR)
+    put(town, "blue", 1, consent=0)
+    withdraw(town.market.buyer)
+    work()
+    reviewed = [export_now(export) for export in (running, done, done_before)]
+    assert {export.withdrawals_reviewed for export in reviewed} == {1}
+    # Whoever asked to record it had done so before the withdrawal.
+    put(town, "blue", 1)
+    change_export(running, status="done", checkpoint=None, ended_at=AT + timedelta(seconds=5))
+    settle(today)
+    assert kept() == []
+    assert [export_now(export).gone for export in (running, done, done_before)] == [*["consent_withdrawn"] * 2, None]
+    expect_over()
+
+
 def test_what_had_become_too_old_meanwhile_may_be_in_a_file_all_the_same(town: Territory, today: Clock, plenty: None) -> None:
     track(town.market.shop, activity_days=2, opened_at=AT - timedelta(days=90))
     today.advance(days=5)
