@@ -268,7 +268,8 @@ def test_the_same_asked_for_again_while_it_is_written_is_the_same_export(team: T
     again = asked(owner, **fields)
     assert (again["id"], again["status"], again["progress"], again["rows"]) == (first["id"], "running", 40, 7)
     assert (len(stored("export")), runs()) == (1, [first["id"]])
-    others = [asked(owner, **{**fields, **other}) for other in ({"from": "2026-01-02"}, {"excel": True}, {"filters": {}})]
+    changes: list[dict[str, Any]] = [{"from": "2026-01-02"}, {"excel": True}, {"filters": {}}]
+    others = [asked(owner, **{**fields, **change_of}) for change_of in changes]
     others.append(asked(team.rep.client, **fields))
     assert len({first["id"], *(each["id"] for each in others)}) == 5
     finish(first["id"])

@@ -9,9 +9,10 @@ from pydantic import ConfigDict, Field
 
 from tradepost.aws.exports import download_link, file_key
 from tradepost.aws.secrets import signing_key
+from tradepost.domain.customer_lists import NOBODY
 from tradepost.domain.errors import InvalidError, NotFoundError
 from tradepost.domain.export_handouts import Withheld, withheld
-from tradepost.domain.export_requests import NOBODY, NewExport, requested
+from tradepost.domain.export_requests import NewExport, requested
 from tradepost.domain.exports import (
     EXPORT_REQUESTS,
     LINK_LIFETIME,
