@@ -1,11 +1,12 @@
 """GET /v1/customers and /v1/customers/{id}: the store's customers, or a buyer's own."""
 
 from dataclasses import astuple
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pynamodb.expressions.condition import Condition
 
+from tradepost.domain.customer_lists import NOBODY, CustomerStatus, Invited, Wanted
 from tradepost.domain.customers import Customer, CustomerKind, Delivery, ResellerStatus
 from tradepost.domain.permissions import Permission
 from tradepost.http.answers import CustomerAnswer, customer_answer
@@ -29,61 +30,20 @@ from tradepost.table.shapes import Key
 
 app = make_app()
 
-NOBODY: Final = "none"
 
-type CustomerStatus = Literal["active", "inactive", "all"]
-type Invited = Literal["not_invited", "invited", "accepted"]
-
-
-class Wanted(NamedTuple):
-    """Which customers a list shows."""
-
-    status: CustomerStatus
-    group_id: str | None
-    kind: CustomerKind | None
-    sales_rep_id: str | None
-    with_email: bool | None
-    invitation: Invited | None
-    delivery: Delivery | None
-    reseller_status: ResellerStatus | None
-
-    @property
-    def where(self) -> Condition | None:
-        """The filter of a query."""
-        return all_of(
-            [
-                field_is("active", self.status == "active") if self.status != "all" else None,
-                field_is("group_id", self.group_id) if self.group_id else None,
-                field_is("kind", self.kind) if self.kind else None,
-                without_sales_reps() if self.sales_rep_id == NOBODY else None,
-                has_email(wanted=self.with_email) if self.with_email is not None else None,
-                is_reseller(self.reseller_status) if self.reseller_status else None,
-                *(stands_as(label) for label in self.labels),
-            ]
-        )
-
-    @property
-    def labels(self) -> list[str]:
-        """The labels that a customer must stand under."""
-        return [label for label in (self.invitation, self.delivery and f"delivery_{self.delivery}") if label]
-
-    def takes(self, customer: Customer) -> bool:
-        """Tell whether a customer that was found by its words is shown."""
-        standing = customer.model_copy(update={"active": True}).standing
-        return (
-            (self.status == "all" or customer.active == (self.status == "active"))
-            and self.group_id in {None, customer.group_id}
-            and self.kind in {None, customer.kind}
-            and self._takes_reps_of(customer)
-            and self.with_email in {None, customer.email is not None}
-            and self.reseller_status in {None, customer.reseller and customer.reseller.status}
-            and standing.issuperset(self.labels)
-        )
-
-    def _takes_reps_of(self, customer: Customer) -> bool:
-        if self.sales_rep_id == NOBODY:
-            return not customer.sales_rep_ids
-        return self.sales_rep_id is None or self.sales_rep_id in customer.sales_rep_ids
+def _where(wanted: Wanted) -> Condition | None:
+    """Return the filter of a query."""
+    return all_of(
+        [
+            field_is("active", wanted.status == "active") if wanted.status != "all" else None,
+            field_is("group_id", wanted.group_id) if wanted.group_id else None,
+            field_is("kind", wanted.kind) if wanted.kind else None,
+            without_sales_reps() if wanted.sales_rep_id == NOBODY else None,
+            has_email(wanted=wanted.has_email) if wanted.has_email is not None else None,
+            is_reseller(wanted.reseller_status) if wanted.reseller_status else None,
+            *(stands_as(label) for label in wanted.labels),
+        ]
+    )
 
 
 def _named(ask: Ask) -> list[Key]:
@@ -114,7 +74,7 @@ def list_customers_of_store(  # noqa: PLR0913, PLR0917  # one argument for each 
     after = read_cursor(cursor, *bound)
     text, rep = (q or "").strip() or None, scope.sales_rep_id or (sales_rep_id if sales_rep_id != NOBODY else None)
     if rep is None and text is None:
-        rows = list_customers(scope, limit=limit, after=after, where=wanted.where)
+        rows = list_customers(scope, limit=limit, after=after, where=_where(wanted))
         found, following = [row.load(Customer) for row in rows.records], rows.next_position
     else:
         if rep:

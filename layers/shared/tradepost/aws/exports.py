@@ -50,6 +50,24 @@ def delete_file(key: str) -> None:
     _client().delete_object(Bucket=settings().exports_bucket, Key=key)
 
 
+def write_file(key: str, content: bytes) -> None:
+    """Keep a small file as a whole."""
+    _client().put_object(Bucket=settings().exports_bucket, Key=key, Body=content)
+
+
+def read_file(key: str) -> bytes:
+    """Return a small file. Raises `GoneError` if it is not kept any more."""
+    try:
+        answer = _client().get_object(Bucket=settings().exports_bucket, Key=key)
+    except ClientError as error:
+        # Whoever may not list a bucket is not told that something is missing there.
+        if error.response["Error"]["Code"] in {"NoSuchKey", "AccessDenied"}:
+            raise GoneError("file_gone", "This file is not kept any more.") from error
+        raise
+    content: bytes = answer["Body"].read()
+    return content
+
+
 def begin_upload(key: str) -> str:
     """Begin a file; returns by which name S3 knows the upload."""
     upload_id: str = _client().create_multipart_upload(Bucket=settings().exports_bucket, Key=key)["UploadId"]
@@ -73,7 +91,7 @@ def upload_part(key: str, upload_id: str, number: int, content: bytes) -> Part:
 def complete_upload(key: str, upload_id: str, parts: Sequence[Part]) -> None:
     """Put the parts of a file together; that this was done before is as good.
 
-    Raises `GoneError` if the upload was ended by somebody else, and there is no such file.
+    Raises `GoneError` if the upload was ended or changed by somebody else, and there is no such file.
     """
     listed = [{"PartNumber": number, "ETag": part.etag} for number, part in enumerate(parts, start=1)]
     try:
@@ -96,7 +114,8 @@ def abort_upload(key: str, upload_id: str) -> None:
 
 
 def _understood(error: ClientError) -> Exception:
-    if error.response["Error"]["Code"] == "NoSuchUpload":
+    # A part that is another by now than the one that was noted is as good as gone.
+    if error.response["Error"]["Code"] in {"NoSuchUpload", "InvalidPart"}:
         return GoneError("upload_gone", "The upload of this file has ended.")
     return error
 

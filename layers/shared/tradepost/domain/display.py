@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,11 @@ def display_money(money: Money) -> str:
     units, rest = divmod(abs(money.amount), 10**decimals)
     fraction = f".{rest:0{decimals}d}" if decimals else ""
     return f"{money.currency}{_NO_BREAK}{'-' if money.amount < 0 else ''}{units:,}{fraction}"
+
+
+def in_units(money: Money) -> Decimal:
+    """Return an amount in units of its currency, exactly: 12.50 for 1250 cents, 1250 for as many yen."""
+    return Decimal(f"{money.amount}e-{decimals_of(money.currency)}")
 
 
 def display_date(instant: datetime, time_zone: str) -> str:

@@ -4,7 +4,7 @@
            ↘        ↘ failed
             cancelled
 
-A file is written in parts. What a part ends with, and where reading goes on, is noted together (`Checkpoint`), so that whoever
+A file is written in parts. What there is of it, and where reading goes on, is noted together (`Checkpoint`), so that whoever
 takes over after a death writes the same bytes. What a file may hold depends on more than its filters: on who had withdrawn
 consent, and on whom its requester was allowed to see, when it was begun (`Basis`). If that has changed, it is begun anew, or
 not handed out any more.
@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, StrictBool
 
 from tradepost.domain.billing import InvoiceKind
+from tradepost.domain.customer_lists import CustomerStatus, Invited
 from tradepost.domain.customers import CustomerKind, Delivery, ResellerStatus
 from tradepost.domain.limits import RateLimit
 from tradepost.domain.orders import OrderStatus
@@ -37,6 +38,8 @@ LEASE: Final = timedelta(seconds=90)
 MOST_ATTEMPTS: Final = 5
 """How often in a row a worker may come to nothing before the export has failed."""
 MOST_RESTARTS: Final = 20
+MOST_PARTS: Final = 5000
+"""In how many parts a file is written at most. S3 takes 10,000, but an item of the table cannot hold so many."""
 EXPORT_REQUESTS: Final = RateLimit(
     "exports", 60, timedelta(hours=1), "too_many_exports", "Too many exports within an hour. Wait, and ask again."
 )
@@ -69,11 +72,11 @@ class CustomerFilters(Value):
 
     q: Annotated[OptionalText, Field(max_length=200)] | None = None
     group_id: Reference | None = None
-    status: Literal["active", "inactive", "all"] = "active"
+    status: CustomerStatus = "active"
     kind: CustomerKind | None = None
     sales_rep_id: Reference | None = None
     has_email: StrictBool | None = None
-    invitation: Literal["not_invited", "invited", "accepted"] | None = None
+    invitation: Invited | None = None
     delivery: Delivery | None = None
     reseller_status: ResellerStatus | None = None
 
@@ -121,14 +124,26 @@ class Part(Value):
     size: int
 
 
+class Rest(Value):
+    """What was written behind the last part of a file and is too little for another one.
+
+    `name` is where it is kept. The first `packed` bytes are as they will be in the file, the others wait to be packed.
+    """
+
+    name: str
+    packed: int
+
+
 class Checkpoint(Value):
-    """How far a file has got, at the end of a part. `position` is where reading goes on, in the words of its source.
+    """How far a file has got. `position` is where reading goes on, in the words of its source; `whole` that there is no more.
 
     `rows` are those written so far, `reached` how many entries got past each filter, by the filter's name.
     """
 
     upload_id: str
     parts: tuple[Part, ...] = ()
+    rest: Rest | None = None
+    whole: bool = False
     position: str | None = None
     rows: int = 0
     reached: Mapping[str, int] = Field(default_factory=dict)
@@ -231,3 +246,106 @@ class Export(Entity):
     def expires_at(self) -> datetime | None:
         """When the file is deleted; None while there is none."""
         return self.generated_at + EXPORT_LIFETIME if self.generated_at else None
+
+
+NO_PROGRESS: Final = ExportFailure(
+    code="no_progress",
+    detail="Writing the file broke off several times in a row. Ask for it again, for a shorter period if it happens anew.",
+)
+UNSETTLED: Final = ExportFailure(
+    code="unsettled",
+    detail="What the file may hold kept changing while it was written. Ask for it again.",
+)
+TOO_LARGE: Final = ExportFailure(
+    code="too_large", detail="The file would be too large to be kept. Ask for a shorter period, or for less by other filters."
+)
+REQUESTER_GONE: Final = ExportFailure(
+    code="requester_gone", detail="Whoever asked for the file is not active in the store any more."
+)
+
+
+def taken_on(export: Export, worker: str, *, at: datetime) -> Export | None:
+    """Let a worker write the file, or go on with it. None if that is over, or another worker is at it.
+
+    A worker is known by its message. If that comes again, whoever had it has died: there is no need to wait. An export whose
+    workers came to nothing too often, or which had to be begun anew too often, has failed by that.
+    """
+    other = export.worker not in {None, worker} and export.worker_until is not None and at < export.worker_until
+    if export.is_over or other:
+        return None
+    if export.attempts >= MOST_ATTEMPTS:
+        return failed(export, NO_PROGRESS, at=at)
+    if export.restarts > MOST_RESTARTS:
+        return failed(export, UNSETTLED, at=at)
+    change = {
+        "status": "running",
+        "started_at": export.started_at or at,
+        "attempts": export.attempts + 1,
+        "worker": worker,
+        "worker_until": at + LEASE,
+    }
+    return export.model_copy(update=change)
+
+
+def begun(export: Export, basis: Basis, upload_id: str) -> Export:
+    """Note the beginning of a file, and what held then."""
+    return export.model_copy(update={"basis": basis, "checkpoint": Checkpoint(upload_id=upload_id)})
+
+
+def advanced(export: Export, checkpoint: Checkpoint, share: float, *, at: datetime) -> Export:
+    """Note how far the file has got: the worker did not come to nothing, and stays at it. `share` is from 0 to 1."""
+    change = {
+        "checkpoint": checkpoint,
+        "rows": checkpoint.rows,
+        # All of it only when it can be fetched.
+        "progress": min(99, max(export.progress, int(share * 100))),
+        "attempts": 0,
+        "worker_until": at + LEASE,
+    }
+    return export.model_copy(update=change)
+
+
+def let_go(export: Export) -> Export:
+    """Leave the export to the next worker."""
+    return export.model_copy(update={"worker": None, "worker_until": None})
+
+
+def restarted(export: Export) -> Export:
+    """Have the file begun anew, since what it may hold has changed."""
+    change = {"basis": None, "checkpoint": None, "progress": 0, "rows": 0, "attempts": 0, "restarts": export.restarts + 1}
+    return let_go(export).model_copy(update=change)
+
+
+def finished(export: Export, *, empty_because: EmptyBecause | None, at: datetime) -> Export:
+    """Note that the file is there. Raises `LookupError` for one that was not begun."""
+    checkpoint, basis = export.checkpoint, export.basis
+    if checkpoint is None or basis is None:
+        raise LookupError("not begun")
+    change = {
+        "status": "done",
+        "checkpoint": None,
+        "progress": 100,
+        "rows": checkpoint.rows,
+        "size": sum(part.size for part in checkpoint.parts),
+        "empty_because": empty_because,
+        "generated_at": at,
+        "ended_at": at,
+        "withdrawals_reviewed": max(export.withdrawals_reviewed, basis.withdrawals),
+    }
+    return let_go(export).model_copy(update=change)
+
+
+def failed(export: Export, failure: ExportFailure, *, at: datetime) -> Export:
+    """Note that there will be no file, and why."""
+    return let_go(export).model_copy(update={"status": "failed", "failure": failure, "ended_at": at})
+
+
+def is_outdated(export: Export, store: Store, requester: Member) -> bool:
+    """Tell whether what has been written of a file must not be in it any more, by what holds now."""
+    basis, now = export.basis, Basis.of(store, requester)
+    if basis is None or not basis.same_scope_as(now):
+        return True
+    if export.kind == "activities" and export.rows and not store.track_activity:
+        return True
+    about_people = export.kind in {"activities", "person"}
+    return about_people and now.withdrawals > max(basis.withdrawals, export.withdrawals_reviewed)

@@ -1,15 +1,71 @@
-"""CSV that people open in a spreadsheet: what others typed is shown there and never run as a formula."""
+"""CSV that people open in a spreadsheet: what others typed is shown there and never run as a formula.
+
+It is written as RFC 4180 says, with a header always. In a typed file every text is quoted and nothing else is, so that a
+program which is told so takes texts for texts, and numbers and times for what they are.
+"""
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Final
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+type Cell = str | int | Decimal | datetime | date | None
+"""What a cell holds. Texts are quoted and never run as a formula; numbers, days and times without a zone stay what they are."""
+
+EXCEL_MARK: Final = "\ufeff".encode()
+"""How a file begins from which Excel is to learn that it is UTF-8."""
+
+# What begins a formula, also in the widths of East Asian scripts and small, and the minus of typesetters.
+_SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
+# What a spreadsheet does not see in front of one: spaces of any width, and characters without a look.
+_UNSEEN: Final = "\\s\u00ad\u180e\u200b-\u200f\u2060-\u2064\ufeff"
+# A cell that begins with a break may begin a row, or the next cell, where it is pasted.
+_FORMULA: Final = re.compile(f"[{_UNSEEN}]*[{_SIGNS}\\t\\r\\n]")
+
+
+class _Bare:
+    """A value that is written as it is spelled, and without quotes."""
+
+    def __init__(self, spelling: str) -> None:
+        self._spelling = spelling
+
+    def __str__(self) -> str:
+        return self._spelling
+
+
+def guarded(text: str) -> str:
+    """Return a text with an apostrophe in front if a spreadsheet would run it, as it is otherwise."""
+    # Nearly all texts begin with a letter or a digit: there is no need to look at those any closer.
+    return f"'{text}" if not text[:1].isalnum() and _FORMULA.match(text) else text
 
 
 def csv_of(rows: Iterable[Sequence[str]]) -> str:
-    """Write rows as RFC 4180 says. A cell that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """Write rows of texts, quoted where they have to be. A cell that a spreadsheet would run is guarded."""
     written = io.StringIO(newline="")
-    csv.writer(written).writerows([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows)
+    csv.writer(written).writerows([guarded(cell) for cell in row] for row in rows)
     return written.getvalue()
+
+
+def header_of(columns: Sequence[str], *, excel: bool = False) -> bytes:
+    """Write the first row of a typed file, whose names are not quoted, behind Excel's mark if that is wanted."""
+    return (EXCEL_MARK if excel else b"") + csv_of([columns]).encode()
+
+
+def lines_of(rows: Iterable[Sequence[Cell]]) -> bytes:
+    """Write rows of a typed file."""
+    written = io.StringIO(newline="")
+    csv.writer(written, quoting=csv.QUOTE_STRINGS).writerows([_spelled(cell) for cell in row] for row in rows)
+    return written.getvalue().encode()
+
+
+def _spelled(cell: Cell) -> object:
+    if isinstance(cell, str):
+        return guarded(cell)
+    if isinstance(cell, Decimal):
+        # Never as 1E+3: not every program knows that for a number.
+        return _Bare(f"{cell:f}")
+    # `str` writes a time as spreadsheets know it, as long as there are no fractions of a second.
+    return cell.replace(microsecond=0, tzinfo=None) if isinstance(cell, datetime) else cell

@@ -1,12 +1,11 @@
 """What an export reads from has to offer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-type Cell = str | int | Decimal | datetime | None
-"""What a cell holds. Texts are quoted and never run as a formula; numbers, and times without a zone, stay what they are."""
+from tradepost.domain import spreadsheets
+
+type Cell = spreadsheets.Cell
 
 
 class Stretch(NamedTuple):

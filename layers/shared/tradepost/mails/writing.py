@@ -16,6 +16,7 @@ from tradepost.domain.billing import Invoice
 from tradepost.domain.customers import Customer
 from tradepost.domain.display import display_day
 from tradepost.domain.email_templates import EmailTemplate, TemplateText
+from tradepost.domain.erasures import NOBODYS_ADDRESS
 from tradepost.domain.event_mailings import EventMailing, is_still_true
 from tradepost.domain.events import Event, Participant
 from tradepost.domain.export_handouts import withheld
@@ -68,12 +69,14 @@ type Told = Mapping[str, Any]
 
 
 def written(item: OutboxItem) -> Mail | None:
-    """Return the mail that a message asks for; None if what it speaks of has been revoked, replaced or removed since."""
+    """Return the mail that a message asks for; None if what it speaks of, or whom, has been revoked or removed since."""
     message, read = item.message, Reader()
     if isinstance(message, PasswordChangedMail):
-        return _password_changed(read, message, changed_at=item.created_at)
-    write = _WRITERS.get(type(message))
-    return write(read, message) if write else None
+        mail = _password_changed(read, message, changed_at=item.created_at)
+    else:
+        write = _WRITERS.get(type(message))
+        mail = write(read, message) if write else None
+    return mail and mail.without({NOBODYS_ADDRESS})
 
 
 def _invitation(read: Reader, message: InvitationMail) -> Mail | None:

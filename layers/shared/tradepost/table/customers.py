@@ -13,6 +13,7 @@ from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import CustomerGroup, PriceTier
 from tradepost.table.allocations import note_change
 from tradepost.table.counts import count_moves
+from tradepost.table.forward import Listed
 from tradepost.table.listing import Position, Rows, all_of, carried, index_words, list_index, list_partition, words_of
 from tradepost.table.people import member_key
 from tradepost.table.reading import Reader
@@ -38,6 +39,11 @@ def customer_key(store_id: str, customer_id: str) -> Key:
 def number_claim(store_id: str, number: str) -> Key:
     """Return where it is kept which customer of a store has a number."""
     return CLAIM.key(store=store_id, what=NUMBER_CLAIM, value=number)
+
+
+def words_of_customer(customer: Customer) -> frozenset[str]:
+    """Return the words that a customer is found by."""
+    return words_of(customer.number, customer.name, customer.email, *(address.city for address in customer.addresses))
 
 
 def find_numbered(reader: Reader, store_id: str, numbers: Iterable[str]) -> dict[str, str]:
@@ -94,8 +100,8 @@ def save_customer(tx: Transaction, customer: Customer, *, before: Customer | Non
     old_group, old_tier = (before.group_id, before.price_tier_id) if before else (None, None)
     point_at(tx, store, CustomerGroup, before=old_group, after=customer.group_id, field="/group_id")
     point_at(tx, store, PriceTier, before=old_tier, after=customer.price_tier_id, field="/price_tier_id")
-    old_words = _words(before) if before else frozenset()
-    index_words(tx, store, COLLECTION, customer.id, before=old_words, after=_words(customer))
+    old_words = words_of_customer(before) if before else frozenset()
+    index_words(tx, store, COLLECTION, customer.id, before=old_words, after=words_of_customer(customer))
     _keep_counted(tx, customer, before)
     _keep_allocated(tx, customer, before)
     _count_out_of_scope(tx, customer, before)
@@ -114,11 +120,21 @@ def require_active(tx: Transaction, store_id: str, customer_id: str) -> None:
     tx.update(customer_key(store_id, customer_id), [], condition=active, otherwise=inactive)
 
 
+def customers_by_name(store_id: str) -> Listed:
+    """Return where the customers of a store are listed, by name."""
+    return Listed(CUSTOMER.index1(store=store_id, name="", customer="").pk, gsi=1)
+
+
+def allocations_by_name(store_id: str, sales_rep_id: str) -> Listed:
+    """Return where the customers allocated to a rep are listed, by name."""
+    return Listed(ALLOCATION.partition(store=store_id, rep=sales_rep_id))
+
+
 def list_customers(scope: Scope, *, limit: int, after: Position | None, where: Condition | None) -> Rows:
     """Return a page of the customers of a scope that is not a rep's own list, by name. One Query."""
     if scope.reach not in {"store", "active"}:
         raise ValueError("what is allocated has a list of its own")
-    partition = CUSTOMER.index1(store=scope.store_id, name="", customer="").pk
+    partition = customers_by_name(scope.store_id).partition
     within = field_is("active", value=True) if scope.reach == "active" else None
     return list_index(Record.gsi1, partition, limit=limit, after=after, where=all_of([within, where]))
 
@@ -130,7 +146,7 @@ def list_allocated(
     words = words_of(text)
     if text and not words:
         return [], None
-    partition = ALLOCATION.partition(store=store_id, rep=sales_rep_id)
+    partition = allocations_by_name(store_id, sales_rep_id).partition
     where = all_of(Record.words.contains(f" {word}") for word in sorted(words))
     rows = list_partition(partition, limit=limit, after=after, where=where)
     return [record.sk.rpartition("#")[2] for record in rows.records], rows.next_position
@@ -138,9 +154,15 @@ def list_allocated(
 
 def allocated_ids(store_id: str, sales_rep_id: str) -> frozenset[str]:
     """Return the ids of all customers allocated to a rep. One Query for every few thousand."""
-    partition = ALLOCATION.partition(store=store_id, rep=sales_rep_id)
+    partition = allocations_by_name(store_id, sales_rep_id).partition
     pages = Record.query(partition, consistent_read=True, attributes_to_get=["sk"]).page_iter
     return frozenset(item["sk"]["S"].rpartition("#")[2] for page in pages for item in page["Items"])
+
+
+def looks_after_some(store_id: str, sales_rep_id: str) -> bool:
+    """Tell whether any customer is allocated to a rep. One consistent Query for a single item."""
+    partition = ALLOCATION.partition(store=store_id, rep=sales_rep_id)
+    return any(True for _ in Record.query(partition, consistent_read=True, limit=1, page_size=1))
 
 
 def stands_as(label: str) -> Condition:
@@ -231,8 +253,8 @@ def _keep_counted(tx: Transaction, customer: Customer, before: Customer | None) 
 
 def _keep_allocated(tx: Transaction, customer: Customer, before: Customer | None) -> None:
     """Keep the lists of the reps in step with the customer: by its name, found by its words."""
-    old = {_allocation(before, rep): carried(_words(before)) for rep in before.sales_rep_ids} if before else {}
-    new = {_allocation(customer, rep): carried(_words(customer)) for rep in customer.sales_rep_ids}
+    old = {_allocation(before, rep): carried(words_of_customer(before)) for rep in before.sales_rep_ids} if before else {}
+    new = {_allocation(customer, rep): carried(words_of_customer(customer)) for rep in customer.sales_rep_ids}
     for key in sorted(old.keys() - new.keys()):
         tx.delete(key)
     for key, words in sorted(new.items()):
@@ -262,7 +284,3 @@ def _still_told(told: InvitationSummary | None) -> Condition:
     same: Condition = (path == told.id) & (Path("aside.invitation.state") == told.state)
     same &= Path("aside.invitation.delivery") == told.delivery
     return same
-
-
-def _words(customer: Customer) -> frozenset[str]:
-    return words_of(customer.number, customer.name, customer.email, *(address.city for address in customer.addresses))

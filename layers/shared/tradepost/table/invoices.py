@@ -12,6 +12,7 @@ from tradepost.domain.errors import ConflictError, NotFoundError
 from tradepost.domain.ids import customer_of
 from tradepost.domain.scoping import Scope
 from tradepost.table.customers import customer_key, find_customer
+from tradepost.table.forward import Listed
 from tradepost.table.listing import Position, all_of, list_index
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
@@ -97,6 +98,12 @@ class Wanted(NamedTuple):
     end: datetime | None = None
 
 
+def invoices_by_time(store_id: str, customer_id: str | None) -> Listed:
+    """Return where the bills of a store, or of one of its customers, are listed by when they were issued."""
+    names = {"store": store_id, "customer": customer_id or "", "issued_at": "", "invoice": ""}
+    return Listed(INVOICE.index2(**names).pk, gsi=2) if customer_id else Listed(INVOICE.index1(**names).pk, gsi=1)
+
+
 def list_invoices(scope: Scope, wanted: Wanted, *, limit: int, after: Position | None) -> tuple[list[Invoice], Position | None]:
     """Return a page of the invoices of a scope that is the whole store or one's own company, newest first. One Query."""
     if scope.reach not in {"store", "own"}:
@@ -106,12 +113,11 @@ def list_invoices(scope: Scope, wanted: Wanted, *, limit: int, after: Position |
     if len(customers) > 1:
         return [], None
     chosen = next(iter(customers), None)
-    names = {"store": scope.store_id, "customer": chosen or "", "issued_at": "", "invoice": ""}
+    by_time = invoices_by_time(scope.store_id, chosen)
     kind = Path("data.kind") == wanted.kind if wanted.kind else None
     order = Path("data.order_id") == wanted.order_id if wanted.order_id else None
     listed: dict[str, Any] = {"limit": limit, "after": after, "where": all_of([kind, order]), "newest_first": True}
     if wanted.begin or wanted.end:
         listed["between"] = (stamp(wanted.begin or _FIRST), stamp(wanted.end or _LAST))
-    index, partition = (Record.gsi2, INVOICE.index2(**names).pk) if chosen else (Record.gsi1, INVOICE.index1(**names).pk)
-    rows = list_index(index, partition, **listed)
+    rows = list_index(by_time.index, by_time.partition, **listed)
     return [row.load(Invoice) for row in rows.records], rows.next_position

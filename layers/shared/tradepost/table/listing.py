@@ -44,11 +44,12 @@ def list_index(
     newest_first: bool = False,
     begins_with: str | None = None,
     between: tuple[str, str] | None = None,
+    window: int = WINDOW,
 ) -> Rows:
-    """Return a page of an index's partition, with one Query. `between` bounds its sort keys."""
+    """Return a page of an index's partition, with one Query. `between` bounds its sort keys, `window` what a filter sees."""
     hash_name, sort_name = _index_keys(index)
     sort_key = Record.gsi2sk if isinstance(index, SecondIndex) else Record.gsi1sk
-    window = limit + 1 if where is None else WINDOW
+    window = limit + 1 if where is None else window
     wanted = sort_key.startswith(begins_with) if begins_with else sort_key.between(*between) if between else None
     pages = index.query(
         partition,
@@ -69,11 +70,16 @@ def list_partition(
     where: Condition | None = None,
     newest_first: bool = False,
     begins_with: str | None = None,
+    between: tuple[str, str] | None = None,
 ) -> Rows:
-    """Return a page of a partition of the table itself, or of those whose sort keys begin alike, with one consistent Query."""
+    """Return a page of a partition of the table itself, with one consistent Query.
+
+    `begins_with` or `between` say which sort keys there are.
+    """
+    wanted = Record.sk.startswith(begins_with) if begins_with else Record.sk.between(*between) if between else None
     pages = Record.query(
         partition,
-        range_key_condition=Record.sk.startswith(begins_with) if begins_with else None,
+        range_key_condition=wanted,
         filter_condition=where,
         page_size=limit + 1 if where is None else WINDOW,
         consistent_read=True,
@@ -90,7 +96,7 @@ def sifted[E](
     if len(kept) <= limit:
         return list(kept), rows.next_position
     last = next(row for row, entry in zip(rows.records, entries, strict=True) if entry is kept[limit - 1])
-    return list(kept[:limit]), _position_of(last, gsi)
+    return list(kept[:limit]), position_of(last, gsi)
 
 
 def all_of(conditions: Iterable[Condition | None]) -> Condition | None:
@@ -159,6 +165,11 @@ def carried(words: Iterable[str]) -> str:
     return f" {' '.join(sorted(words))} "
 
 
+def carries(record: Record, words: Iterable[str]) -> bool:
+    """Tell whether a row carries words that begin with all of some, as a filter for them would."""
+    return all(f" {word}" in (record.words or "") for word in words)
+
+
 def index_words(
     tx: Transaction, store_id: str, collection: str, entry_id: str, *, before: Iterable[str], after: Iterable[str]
 ) -> None:
@@ -177,9 +188,10 @@ def _word_key(store_id: str, collection: str, word: str, entry_id: str) -> Key:
     return WORD.key(store=store_id, collection=collection, word=word, id=entry_id)
 
 
-def _position_of(record: Record, gsi: Literal[1, 2]) -> Position:
-    name = f"gsi{gsi}sk"
-    return {"pk": record.pk, "sk": record.sk, name: getattr(record, name)}
+def position_of(record: Record, gsi: Literal[1, 2] | None) -> Position:
+    """Return the position behind an item, in an index or in its partition of the table."""
+    names = ["pk", "sk", f"gsi{gsi}sk"] if gsi else ["sk"]
+    return {name: getattr(record, name) for name in names}
 
 
 def _index_keys(index: GlobalSecondaryIndex[Record]) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from tradepost.domain.ids import customer_of
 from tradepost.domain.orders import Order, OrderStatus
 from tradepost.domain.scoping import Scope
 from tradepost.table.customers import customer_key, find_customer, find_customers
+from tradepost.table.forward import Listed
 from tradepost.table.listing import SIFTED, Position, Rows, all_of, carried, index_words, list_index, search, sifted, words_of
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
@@ -82,6 +83,12 @@ class Wanted(NamedTuple):
         return self.status in {None, order.status} and begin <= order.placed_at < end
 
 
+def orders_by_time(store_id: str, customer_id: str | None) -> Listed:
+    """Return where the orders of a store, or of one of its customers, are listed by when they were placed."""
+    names = {"store": store_id, "customer": customer_id or "", "placed_at": "", "order": ""}
+    return Listed(ORDER.index2(**names).pk, gsi=2) if customer_id else Listed(ORDER.index1(**names).pk, gsi=1)
+
+
 def list_orders(
     reader: Reader, scope: Scope, wanted: Wanted, *, limit: int, after: Position | None
 ) -> tuple[list[Order], Position | None]:
@@ -123,13 +130,11 @@ def _visible(reader: Reader, scope: Scope, wanted: Wanted, found: list[Order]) -
 def _rows(store_id: str, customer_id: str | None, wanted: Wanted, *, limit: int, after: Position | None) -> Rows:
     in_status = Path("data.status") == wanted.status if wanted.status else None
     where = all_of([in_status, *(Record.words.contains(f" {word}") for word in sorted(words_of(wanted.text)))])
-    names = {"store": store_id, "customer": customer_id or "", "placed_at": "", "order": ""}
+    by_time = orders_by_time(store_id, customer_id)
     listed: dict[str, Any] = {"limit": limit, "after": after, "where": where, "newest_first": True}
     if wanted.begin or wanted.end:
         listed["between"] = (stamp(wanted.begin or _FIRST), stamp(wanted.end or _LAST))
-    if customer_id is None:
-        return list_index(Record.gsi1, ORDER.index1(**names).pk, **listed)
-    return list_index(Record.gsi2, ORDER.index2(**names).pk, **listed)
+    return list_index(by_time.index, by_time.partition, **listed)
 
 
 def _placed(order: Order) -> tuple[datetime, str]:

@@ -1,0 +1,351 @@
+"""The file of an export is written whole or not at all, the same bytes whatever dies on the way, and nobody waits in vain."""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from tests.conftest import Clock
+from tests.support import export_files as exporting
+from tests.support.export_files import (
+    BEGIN,
+    END,
+    Fat,
+    asked,
+    consume,
+    customer,
+    did,
+    employee,
+    every,
+    files,
+    one,
+    received,
+    rows_of,
+    work,
+    written,
+)
+from tests.support.faults import failing, refusal
+from tests.support.functions import Context, load_function
+from tests.support.mail import waiting_on
+from tests.support.table import stored
+from tests.support.world import Shop
+from tradepost.table.activity_reading import PAGE
+
+# Parts of eight stretches each, and a rest.
+FAT: Final = Fat(36)
+CALLS: Final = (
+    "BatchGetItem",
+    "TransactWriteItems",
+    "CreateMultipartUpload",
+    "UploadPart",
+    "PutObject",
+    "GetObject",
+    "DeleteObject",
+    "CompleteMultipartUpload",
+    "ChangeMessageVisibility",
+    "SendMessageBatch",
+)
+
+
+@pytest.fixture(autouse=True)
+def _prepared(shop: Shop) -> None:
+    exporting.prepare()
+    exporting.track(shop)
+
+
+@pytest.fixture
+def ample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let functions have all the time that they may have."""
+    monkeypatch.setattr(Context, "get_remaining_time_in_millis", lambda _: 290_000)
+
+
+@pytest.fixture
+def fat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every export be of a file of many parts."""
+    monkeypatch.setattr(load_function("exports/process_export"), "source_of", lambda *_: FAT)
+
+
+def digest(content: bytes) -> str:
+    """Return by what contents are told apart, without showing megabytes of them."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def expected(*, packed: bool = False) -> bytes:
+    """Return the rows of the fat file."""
+    lines = [b"number,text\r\n"]
+    for stretch in FAT.read(None):
+        lines += [f'{number},"{text}"\r\n'.encode() for number, text in stretch.rows]
+    return b"".join(lines)
+
+
+def expect_nothing_left(shop: Shop, *others: str) -> None:
+    """Expect that nothing is left behind beside some files: no rest, no upload, no message and no claim."""
+    assert set(files()) == {f"exports/{shop.slug}/{export_id}" for export_id in others}
+    assert exporting.uploads() == []
+    assert waiting_on("exports") == []
+    assert [item for item in stored("claim") if "#export#" in item["pk"]] == []
+
+
+def told(export_id: str) -> list[str]:
+    """Return what is to be mailed about an export."""
+    news = [item["message"] for item in stored("outbox") if item["message"]["type"] == "export_news"]
+    return [message["event"] for message in news if message["export_id"] == export_id]
+
+
+def reasons(shop: Shop, **filters: str) -> tuple[str, str]:
+    """Export nothing; returns why that is."""
+    export_id = asked(shop, filters)
+    work()
+    export = one(export_id, shop)
+    assert (export.status, export.rows, export.progress) == ("done", 0, 100)
+    assert rows_of(written(export_id, shop)) == []
+    assert export.empty_because is not None
+    return export.empty_because.filter, export.empty_because.detail
+
+
+# What is in a file
+
+
+def test_a_file_of_activities_tells_who_did_what_and_when(shop: Shop) -> None:
+    door = customer(shop, "C-7", name="Blue Door")
+    ida, rhea = employee(shop, door, "Ida"), employee(shop, None, "Rhea")
+    did(shop, ida, [datetime(2026, 6, 1, 12, 0, 5, 999_000, tzinfo=UTC)], comment='Said "hi",\nleft', actor=rhea.party)
+    did(shop, rhea, [datetime(2026, 6, 1, 11, tzinfo=UTC)], type="log_in", reference_type=None, reference_id=None)
+    export_id = asked(shop)
+    work()
+    assert written(export_id, shop).decode() == (
+        "timestamp,customer_number,company,employee_name,employee_email,activity_type,reference_type,reference_id,comment,performed_by\r\n"
+        '2026-06-01 13:00:00,,,"Rhea","Rhea@door.test","log_in",,,,"Rhea"\r\n'
+        '2026-06-01 14:00:05,"C-7","Blue Door","Ida","Ida@door.test","product_viewed","product","A-1","Said ""hi"",\nleft","Rhea"\r\n'
+    )
+    export = one(export_id, shop)
+    assert (export.rows, export.empty_because, export.attempts, export.worker) == (2, None, 0, None)
+    assert export.generated_at == export.ended_at
+    assert export.generated_at is not None
+    expect_nothing_left(shop, export_id)
+    [line] = [line for line in stored("audit") if line["action"] == "export:finished"]
+    assert (line["target"], line["details"]["rows"], line["actor"]["type"]) == (export_id, 2, "system")
+    assert told(export_id) == []
+
+
+def test_no_text_is_run_by_a_spreadsheet(shop: Shop) -> None:
+    evil = "=cmd|' /C calc'!A0"
+    door = customer(shop, evil, id="evil", name=f" {evil}")
+    ida = employee(shop, door, "ida", name=f"+{evil}", email="-x@door.test")
+    did(shop, ida, [BEGIN], reference_type="@x", reference_id="＝1+1", comment=f"\t{evil}")
+    export_id = asked(shop)
+    work()
+    [row] = rows_of(written(export_id, shop))
+    assert [row.pop(name) for name in ("timestamp", "activity_type")] == ["2026-03-01 01:00:00", "product_viewed"]
+    assert row == {
+        "customer_number": f"'{evil}",
+        "company": f"' {evil}",
+        "employee_name": f"'+{evil}",
+        "employee_email": "'-x@door.test",
+        "reference_type": "'@x",
+        "reference_id": "'＝1+1",
+        "comment": f"'\t{evil}",
+        "performed_by": f"'+{evil}",
+    }
+
+
+@pytest.mark.usefixtures("ample")
+@pytest.mark.parametrize("filters", [{}, {"employee_id": "member-ida"}])
+def test_rows_are_in_the_order_of_time_across_shards_pages_and_months(shop: Shop, filters: Mapping[str, str]) -> None:
+    ida = employee(shop, customer(shop))
+    # More than a page of what is hers, and than a stretch of all, in several months.
+    made = did(shop, ida, every(PAGE + 300, hours=1) + every(20, begin=BEGIN + timedelta(days=90), hours=40))
+    export_id = asked(shop, filters, time_zone="UTC")
+    work()
+    found = rows_of(written(export_id, shop))
+    assert [row["timestamp"] for row in found] == [f"{each.recorded_at:%Y-%m-%d %H:%M:%S}" for each in made]
+
+
+def test_both_changes_of_the_clocks_are_told_by_the_zone_of_the_file(shop: Shop) -> None:
+    ida = employee(shop, customer(shop))
+    spring, autumn = datetime(2026, 3, 29, 0, 30, tzinfo=UTC), datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
+    did(shop, ida, [*every(2, begin=spring, hours=1), *every(4, begin=autumn, hours=1)])
+    export_id = asked(shop)
+    work()
+    assert [row["timestamp"][5:16] for row in rows_of(written(export_id, shop))] == [
+        "03-29 01:30",
+        "03-29 03:30",
+        "10-25 01:30",
+        "10-25 02:30",
+        "10-25 02:30",
+        "10-25 03:30",
+    ]
+
+
+def test_a_period_ends_before_its_end_and_nothing_later_than_the_request_is_in_it(shop: Shop, time: Clock) -> None:
+    ida = employee(shop, customer(shop))
+    tick = timedelta(milliseconds=1)
+    did(shop, ida, [BEGIN - tick, BEGIN, END - tick, END])
+    export_id = asked(shop, time_zone="UTC")
+    work()
+    assert [row["timestamp"] for row in rows_of(written(export_id, shop))] == ["2026-03-01 00:00:00", "2026-10-31 23:59:59"]
+    did(shop, ida, [time.at - tick, time.at, time.at + tick])
+    export_id = asked(shop, begin=time.at - 2 * tick, end=time.at + timedelta(days=9))
+    work()
+    assert len(rows_of(written(export_id, shop))) == 2
+
+
+@pytest.mark.parametrize("begin", [BEGIN, END])
+def test_a_time_that_has_yet_to_come_is_an_empty_file(shop: Shop, time: Clock, begin: datetime) -> None:
+    did(shop, employee(shop, customer(shop)), [BEGIN])
+    export_id = asked(shop, begin=time.at + (begin - BEGIN) + timedelta(days=1), end=time.at + timedelta(days=900))
+    work()
+    assert rows_of(written(export_id, shop)) == []
+
+
+@pytest.mark.parametrize("excel", [True, False])
+def test_a_mark_for_excel_is_written_if_it_is_wanted(shop: Shop, *, excel: bool) -> None:
+    export_id = asked(shop, excel=excel)
+    work()
+    assert written(export_id, shop).startswith(b"\xef\xbb\xbftimestamp" if excel else b"timestamp")
+
+
+@pytest.mark.parametrize("filters", [{}, {"customer_id": "customer-C-1"}, {"employee_id": "member-ida"}, {"type": "log_in"}])
+def test_filters_and_places_to_read_come_to_the_same(shop: Shop, filters: Mapping[str, str]) -> None:
+    first, second = customer(shop), customer(shop, "C-2")
+    ida, bo, cy = employee(shop, first, "Ida"), employee(shop, first, "Bo"), employee(shop, second, "Cy")
+    for number, (member, of_type) in enumerate((each, name) for each in (ida, bo, cy) for name in ("log_in", "searched")):
+        did(shop, member, every(3, begin=BEGIN + timedelta(days=number * 30)), type=of_type)
+    export_id = asked(shop, filters)
+    work()
+    found = {(row["employee_name"], row["activity_type"]) for row in rows_of(written(export_id, shop))}
+    assert found == {
+        (name, of_type)
+        for name in ("Ida", "Bo", "Cy")
+        for of_type in ("log_in", "searched")
+        if filters in ({}, {"type": of_type}, {"employee_id": f"member-{name.lower()}"})
+        or (filters == {"customer_id": "customer-C-1"} and name != "Cy")
+    }
+    assert one(export_id, shop).rows == 3 * len(found)
+
+
+def test_a_sales_rep_gets_what_its_customers_did_and_what_it_did_itself(shop: Shop) -> None:
+    rhea, otto = employee(shop, None, "Rhea"), employee(shop, None, "Otto")
+    mine = employee(shop, customer(shop, "C-1", account_manager_id=rhea.id), "Ida")
+    other = employee(shop, customer(shop, "C-2", account_manager_id=otto.id), "Bo")
+    for member in (rhea, otto, mine, other):
+        did(shop, member, [BEGIN])
+    export_id = asked(shop, member_id=rhea.id)
+    work()
+    assert sorted(row["employee_name"] for row in rows_of(written(export_id, shop))) == ["Ida", "Rhea"]
+
+
+def test_what_was_done_under_an_earlier_consent_stays_hidden(shop: Shop) -> None:
+    door = customer(shop)
+    gone, back = employee(shop, door, "Gone", allows=(True, False)), employee(shop, door, "Back", allows=(True, False, True))
+    did(shop, gone, [BEGIN], consent=1)
+    did(shop, back, [BEGIN], consent=1, comment="before")
+    did(shop, back, [BEGIN], consent=3, comment="after")
+    export_id = asked(shop)
+    work()
+    assert [row["comment"] for row in rows_of(written(export_id, shop))] == ["after"]
+
+
+# Why there is nothing in it
+
+
+def test_an_empty_file_says_that_nothing_happened_in_the_period(shop: Shop) -> None:
+    did(shop, employee(shop, customer(shop)), [BEGIN - timedelta(days=1), END])
+    assert reasons(shop) == ("period", "There is nothing to begin with: recorded from 2026-03-01 to 2026-11-01.")
+
+
+@pytest.mark.parametrize("name", ["customer_id", "employee_id"])
+def test_an_empty_file_says_whose_activity_there_is_none_of(shop: Shop, name: str) -> None:
+    did(shop, employee(shop, customer(shop)), [BEGIN])
+    assert reasons(shop, **{name: "nobody"})[0] == name
+
+
+def test_an_empty_file_says_which_filter_removed_the_last_row(shop: Shop) -> None:
+    first, second = customer(shop), customer(shop, "C-2")
+    employee(shop, second, "Bo")
+    did(shop, employee(shop, first, allows=(True, False)), every(3))
+    removed = "This filter removed the last 3 that were left: {}."
+    assert reasons(shop) == ("consent", removed.format("people who allow it"))
+    assert reasons(shop, type="log_in") == ("type", removed.format("the type log_in"))
+    assert reasons(shop, customer_id=first.id, employee_id="member-bo")[0] == "employee_id"
+    rhea = employee(shop, None, "Rhea")
+    export_id = asked(shop, member_id=rhea.id)
+    work()
+    because = one(export_id, shop).empty_because
+    assert because is not None
+    assert (because.filter, because.detail) == ("scope", removed.format("customers that you may see"))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_empty_file_says_plainly_that_the_store_tracks_nothing(shop: Shop, count: int) -> None:
+    did(shop, employee(shop, customer(shop)), every(count))
+    exporting.track(shop, on=False)
+    name, detail = reasons(shop)
+    assert name == "consent"
+    assert detail.endswith("the store's setting, which is not to track activity.")
+
+
+# In as many runs as it takes
+
+
+@pytest.mark.usefixtures("fat", "ample")
+def test_a_large_file_is_put_together_of_parts(shop: Shop) -> None:
+    export_id = asked(shop)
+    assert work() == 1
+    assert digest(written(export_id, shop)) == digest(expected())
+    expect_nothing_left(shop, export_id)
+
+
+@pytest.mark.usefixtures("fat")
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_same_bytes_are_written_in_one_run_and_in_many(
+    shop: Shop, ample: None, monkeypatch: pytest.MonkeyPatch, *, packed: bool
+) -> None:
+    at_once = asked(shop, gzip=packed)
+    assert work() == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(load_function("exports/process_export"), "source_of", lambda *_: FAT)
+    by_and_by = asked(shop, gzip=packed)
+    assert work() >= FAT.count
+    content = written(at_once, shop)
+    assert digest(written(by_and_by, shop)) == digest(content)
+    assert digest(gzip.decompress(content) if packed else content) == digest(expected())
+    expect_nothing_left(shop, at_once, by_and_by)
+
+
+@pytest.mark.usefixtures("fat")
+def test_progress_is_seen_on_the_way(shop: Shop) -> None:
+    export_id = asked(shop)
+    seen = []
+    while event := received():
+        assert consume(event)
+        export = one(export_id, shop)
+        seen.append((export.progress, export.rows, export.status))
+    assert seen == sorted(seen, key=lambda each: each[:2])
+    assert seen[0] == (int(100 / FAT.count), 8, "running")
+    assert seen[-1] == (100, FAT.count * 8, "done")
+
+
+@pytest.mark.usefixtures("fat", "ample")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", CALLS)
+def test_killed_before_or_after_any_call_it_goes_on_to_the_same_bytes(shop: Shop, call: str, when: Any, time: Clock) -> None:
+    # Given a clock by which a rest is noted now and then, and not only what is a part
+    export_id = asked(shop)
+    deaths = 0
+    for skipping in range(12):
+        event = received()
+        if event is None:
+            break
+        with failing(call, refusal(call, "InternalServerError"), skipping=skipping, when=when):
+            if not consume(event):
+                deaths += 1
+                exporting.come_again(event)
+    work()
+    assert digest(written(export_id, shop)) == digest(expected())
+    assert len([line for line in stored("audit") if line["action"] == "export:finished"]) == 1
+    assert exporting.uploads() == [] or call == "CreateMultipartUpload" or call == "TransactWriteItems"
+    assert waiting_on("exports") == []
