@@ -30,6 +30,7 @@ from tradepost.domain.people import Party
 from tradepost.domain.permissions import Permission
 from tradepost.domain.spreadsheets import csv_of
 from tradepost.domain.values import Instant
+from tradepost.http.activities import Doing, note_activity
 from tradepost.http.app import CSV, Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.callers import CallerInfo
 from tradepost.http.orders import deed
@@ -253,6 +254,7 @@ def _registered(event_id: str, new: NewParticipant, caller: CallerInfo) -> Parti
     seated = event.with_more(registered=len(promoted), waiting=-len(promoted))
     participant = take_place(tx, event, registered(seated, new, customer, before=before, by=deed(tx)), promoted)
     tx.audit("event_participant:registered", participant.id, event=event.id, state=participant.state)
+    note_activity(tx, Doing("event_registered", customer.id, "event", event.id, event.title), caller.store, caller.member)
     tell(tx, participant, "registered")
     place = seated.waiting + 1 if participant.state == "waiting" else None
     return tx.commit_answering(_answer(participant, event, caller, place))

@@ -238,6 +238,7 @@ def test_what_is_not_there_or_out_of_scope_is_not_exported_in_silence(team: Team
     for client, kind, filters in (
         (owner, "orders", {"customer_id": "nobody"}),
         (owner, "orders", {"sales_rep_id": "nobody"}),
+        (owner, "orders", {"sales_rep_id": "none"}),
         (owner, "orders", {"sales_rep_id": team.employee_id}),
         (owner, "activities", {"employee_id": "nobody"}),
         (owner, "customers", {"group_id": "nothing"}),

@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal
 
 from tradepost.domain.customers import Customer
 from tradepost.domain.people import Member, Party
+from tradepost.domain.permissions import Role
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Entity, Instant
@@ -83,8 +84,11 @@ class Withdrawal(Entity):
 
 
 def may_be_kept(store: Store, member: Member) -> bool:
-    """Tell whether what a member does may be written down: the store's setting is on, and the person allows it."""
-    return store.track_activity and member.allows_activity
+    """Tell whether what a member does may be written down: the store's setting is on, and the person allows it.
+
+    Owners are asked for no consent, and what they do is never kept.
+    """
+    return store.track_activity and member.role is not Role.OWNER and member.allows_activity
 
 
 def is_shown(activity: Activity, store: Store, member: Member | None) -> bool:

@@ -70,16 +70,13 @@ type Told = Mapping[str, Any]
 
 def written(item: OutboxItem) -> Mail | None:
     """Return the mail that a message asks for; None if what it speaks of, or whom, has been revoked or removed since."""
-    mail = _worded_for(item, Reader())
-    return mail and mail.without({NOBODYS_ADDRESS})
-
-
-def _worded_for(item: OutboxItem, read: Reader) -> Mail | None:
-    message = item.message
+    message, read = item.message, Reader()
     if isinstance(message, PasswordChangedMail):
-        return _password_changed(read, message, changed_at=item.created_at)
-    write = _WRITERS.get(type(message))
-    return write(read, message) if write else None
+        mail = _password_changed(read, message, changed_at=item.created_at)
+    else:
+        write = _WRITERS.get(type(message))
+        mail = write(read, message) if write else None
+    return mail and mail.without({NOBODYS_ADDRESS})
 
 
 def _invitation(read: Reader, message: InvitationMail) -> Mail | None:
