@@ -4,7 +4,7 @@ import re
 import time
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import httpx
 
@@ -67,6 +67,7 @@ def seed(base_url: str) -> list[LogIn]:
         _invite_and_join(owner, customers)
         _hire_sales_reps(owner, customers)
         _take_a_reseller_on(owner)
+        _look_around(http)
     return LOG_INS
 
 
@@ -121,6 +122,7 @@ def _open_store(owner: _Seeder) -> dict[str, str]:
         change = {
             "branding": {"display_name": "Nordlicht", "colour": "#24506b", "reply_to": OWNER},
             "guest_access": {"enabled": True, "price_tier_id": tiers["Guests"]},
+            "track_activity": True,
         }
         owner.send("PATCH", "/v1/store", change, **{"If-Match": store["etag"]})
     return groups
@@ -201,6 +203,28 @@ def _take_a_reseller_on(owner: _Seeder) -> None:
         owner.http.post(_mailed_link(owner.http, RESELLER), data={}).raise_for_status()
     for reseller in owner.send("GET", "/v1/resellers?status=pending")["items"]:
         owner.send("POST", f"/v1/resellers/{reseller['id']}/approve", {"reason": "Welcome!"})
+
+
+def _look_around(http: httpx.Client) -> None:
+    """Let the buyer allow the store to keep its activity, look at lamps and order some, unless it has."""
+    buyer = _Seeder(http)
+    log_in = {"email": BUYER, "password": PASSWORD, "store": SLUG}
+    signed_in = http.post("/v1/sessions", json=log_in, headers={"Idempotency-Key": str(uuid4())})
+    signed_in.raise_for_status()
+    buyer.token = signed_in.json()["token"]
+    me = buyer.send("GET", "/v1/me")
+    if me["activity_consent"]:
+        return
+    buyer.send("PUT", "/v1/me/activity-consent", {"allowed": True}, **{"If-Match": me["etag"]})
+    for path in ("/v1/products?q=lamp", "/v1/products/LMP-001", "/v1/products/LMP-002"):
+        buyer.send("GET", path)
+    options = buyer.send("GET", "/v1/checkout-options")
+    order = {
+        "lines": [{"product_number": "LMP-001", "quantity": 6}, {"product_number": "LMP-002", "quantity": 2}],
+        "shipping_method_id": options["shipping_methods"][0]["id"],
+        "payment_method_id": options["payment_methods"][1]["id"],
+    }
+    buyer.send("POST", "/v1/orders", order)
 
 
 def _mailed_link(http: httpx.Client, email: str) -> str:

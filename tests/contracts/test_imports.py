@@ -40,7 +40,7 @@ LIBRARIES = {
     "http": {
         "aws_lambda_powertools": "routing, validation, OpenAPI, logging",
         "pydantic": "the models",
-        "pynamodb": "its error, when a session ends while it is noted as used",
+        "pynamodb": "its errors, when a session ends while it is noted as used, and when a look is not written down",
     },
     "payments": {
         "aws_lambda_powertools": "logging",

@@ -10,6 +10,7 @@ import yaml
 from tests.support.functions import ROOT, function_names
 from tests.support.roles import logical_ids, statements
 from tests.support.template import resource, template
+from tradepost.domain.exports import EXPORT_LIFETIME
 from tradepost.table.shapes import SHAPES
 
 MOST_RESOURCES = 450
@@ -103,6 +104,25 @@ def test_a_bucket_is_encrypted_private_and_reached_by_tls_only(name: str) -> Non
     assert blocked == dict.fromkeys(("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True)
     everything = [_arn(name), {"Fn::Sub": f"${{{name}.Arn}}/*"}]
     assert _is_denied_without_tls(_of_type("AWS::S3::BucketPolicy"), "Bucket", name, "s3:*", everything)
+
+
+def test_files_of_exports_and_parts_of_those_that_never_came_to_be_delete_themselves() -> None:
+    bucket = resource("ExportsBucket")["Properties"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", EXPORT_LIFETIME.days)
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    # Of all of them, not only of some.
+    assert rule.keys() == {"Id", "Status", "ExpirationInDays", "AbortIncompleteMultipartUpload"}
+    # No older version of a file is kept that was deleted because somebody withdrew consent.
+    assert "VersioningConfiguration" not in bucket
+
+
+@pytest.mark.parametrize("function", ["exports/export_data", "exports/archive_person"])
+def test_what_mints_links_to_files_may_get_them_and_do_nothing_else_to_them(function: str) -> None:
+    of_files = [each for each in statements(function) if "s3:" in str(each["Action"])]
+    assert [(each["Action"], each["Resource"]) for each in of_files] == [
+        (["s3:GetObject"], {"Fn::Sub": "${ExportsBucket.Arn}/exports/*"})
+    ]
 
 
 def _is_denied_without_tls(policies: Mapping[str, Any], subject: str, name: str, action: str, wanted: list[Any]) -> bool:

@@ -23,6 +23,7 @@ from tests.support.paying import payments_for_casting
 from tests.support.reps import allocate, hire
 from tests.support.resellers import enrolled
 from tests.support.table import in_memory, records
+from tests.support.tracking import tracked_for_casting
 from tests.support.world import ADDRESS, Shop, open_shop
 from tradepost.aws.links import reset_token
 from tradepost.domain.clock import stamp
@@ -228,6 +229,7 @@ def build_world(api: Client) -> World:
         **_bills(acme, buyer),
         **_exports(rep.client),
     }
+    tracked_for_casting(acme, ids["employee_id"], BUILT)
     ids |= payments_for_casting((ids["order_id"], ids["confirmed_id"], ids["started_id"]))
     return World(clients, ids, copy.deepcopy(in_memory().items), imports.files())
 

@@ -14,6 +14,7 @@ from tradepost.domain.people import Account, EmployeeRole, Member, Party, Sessio
 from tradepost.domain.permissions import Permission
 from tradepost.domain.scoping import Scope
 from tradepost.domain.values import Instant, Reference, Text, Value
+from tradepost.http.activities import Doing, note_activity, note_ends_of_acting
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor
 from tradepost.table.acting import (
@@ -136,8 +137,11 @@ def start_acting_session(new: NewActingSession, caller: Caller) -> ActingStarted
     running = caller.session.acting_at(caller.at)
     if running:
         end_acting(tx, acting.store_id, running)
+        note_ends_of_acting(tx, [running], caller)
     start_acting(tx, acting, caller.session)
     tx.audit("acting_session:started", acting.id, subject=acting.subject, reason=acting.reason, minutes=new.minutes)
+    doing = Doing("acting_started", customer.id, "acting_session", acting.id, acting.reason)
+    note_activity(tx, doing, caller.store, employee)
     answer = ActingStarted(
         token=str(token),
         id=acting.id,
@@ -168,7 +172,9 @@ def end_acting_session(acting_id: str, caller: Caller) -> None:
     if not caller.is_owner and acting.actor.id != caller.member.id:
         raise NotFoundError("acting session")
     if caller.match(acting).is_live(caller.at):
-        _end(acting, caller.reader.find(ties_of(acting).session, Session), caller)
+        ties = ties_of(acting)
+        caller.reader.fetch([ties.session, ties.employee])
+        _end(acting, caller.reader.find(ties.session, Session), caller)
 
 
 @app.get("/v1/acting-sessions", allow=Permission.READ_ACTING_LOG)
@@ -219,6 +225,7 @@ def _demand_as_read(tx: Transaction, customer: Customer, employee: Member, calle
 def _end(acting: ActingSession, started_in: Session | None, caller: Caller) -> None:
     tx = caller.transaction()
     end_acting(tx, acting.store_id, acting.note)
+    note_ends_of_acting(tx, [acting.note], caller)
     if started_in and started_in.acting == acting.note:
         forget_acting(tx, acting)
     tx.commit()

@@ -8,7 +8,8 @@ from tradepost.domain.catalog import Product
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import Fault, InvalidError, NotFoundError
 from tradepost.domain.permissions import Permission
-from tradepost.domain.values import Price
+from tradepost.domain.values import Price, printable
+from tradepost.http.activities import Doing, note_look
 from tradepost.http.answers import ProductAnswer
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor
@@ -73,6 +74,9 @@ def list_catalog(
         found, following = [row.load(Product) for row in rows.records], rows.next_position
     else:
         found, following = search_products(caller.reader, store_id, q, limit=limit, after=after)
+        # Turning a page is no new search.
+        if cursor is None:
+            note_look(Doing("searched", buyer.id if buyer else None, comment=printable(q)), caller)
     items = [_shown(product, buyer, caller) for product in found if active in {None, product.active}]
     return Page(items=items, next_cursor=make_cursor(following, *bound))
 
@@ -88,7 +92,9 @@ def show_product(
     product = caller.reader.get(product_key(caller.store.id, number), Product)
     if not (product.active or caller.is_owner):
         raise NotFoundError("product")
-    return _shown(product, _buyer(customer_id, caller), caller)
+    buyer = _buyer(customer_id, caller)
+    note_look(Doing("product_viewed", buyer.id if buyer else None, "product", product.number), caller)
+    return _shown(product, buyer, caller)
 
 
 def _buyer(customer_id: str | None, caller: Caller) -> Customer | None:

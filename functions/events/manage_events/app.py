@@ -32,17 +32,18 @@ from tradepost.domain.stores import CustomerGroup, Store
 from tradepost.domain.values import Day, Instant
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.callers import CallerInfo
-from tradepost.http.events import CROWD, next_up
 from tradepost.http.orders import deed
 from tradepost.http.pages import make_cursor, read_cursor
 from tradepost.table.customers import customer_key, find_customers
 from tradepost.table.event_mailings import start_cancellation
 from tradepost.table.events import (
+    CROWD,
     WantedEvents,
     event_key,
     get_event,
     list_events,
     move_up,
+    next_up,
     remove_event,
     save_event,
 )
@@ -240,7 +241,7 @@ def _updated(event_id: str, change: EventChange, caller: CallerInfo) -> Event:
     if event == before:
         return event
     _must_exist(event, before, caller)
-    after = move_up(tx, event, next_up(tx, event, caller))
+    after = move_up(tx, event, next_up(tx, caller.reader, event))
     tx.audit("event:updated", event.id, fields=sorted(change.given))
     save_event(tx, event)
     tx.commit()
@@ -258,7 +259,7 @@ def _as_it_is(event_id: str, caller: CallerInfo) -> Event:
 def _promoted(event_id: str, caller: CallerInfo) -> Event:
     event = _as_it_is(event_id, caller)
     tx = caller.transaction()
-    after = move_up(tx, event, next_up(tx, event, caller))
+    after = move_up(tx, event, next_up(tx, caller.reader, event))
     tx.commit()
     return after
 

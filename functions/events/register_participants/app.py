@@ -30,13 +30,14 @@ from tradepost.domain.people import Party
 from tradepost.domain.permissions import Permission
 from tradepost.domain.spreadsheets import csv_of
 from tradepost.domain.values import Instant
+from tradepost.http.activities import Doing, note_activity
 from tradepost.http.app import CSV, Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.callers import CallerInfo
-from tradepost.http.events import CROWD, next_up
 from tradepost.http.orders import deed
 from tradepost.http.pages import make_cursor, read_cursor
 from tradepost.table.customers import get_customer
 from tradepost.table.events import (
+    CROWD,
     WantedParticipants,
     all_participants,
     event_key,
@@ -44,6 +45,7 @@ from tradepost.table.events import (
     get_participant,
     leave,
     list_participants,
+    next_up,
     participant_key,
     participant_keys,
     places_in_line,
@@ -248,10 +250,11 @@ def _registered(event_id: str, new: NewParticipant, caller: CallerInfo) -> Parti
     key = participant_key(event.store_id, event.id, participant_id(customer.id, new.email))
     tx = caller.transaction()
     before = caller.reader.find(key, Participant)
-    promoted = next_up(tx, event, caller)
+    promoted = next_up(tx, caller.reader, event)
     seated = event.with_more(registered=len(promoted), waiting=-len(promoted))
     participant = take_place(tx, event, registered(seated, new, customer, before=before, by=deed(tx)), promoted)
     tx.audit("event_participant:registered", participant.id, event=event.id, state=participant.state)
+    note_activity(tx, Doing("event_registered", customer.id, "event", event.id, event.title), caller.store, caller.member)
     tell(tx, participant, "registered")
     place = seated.waiting + 1 if participant.state == "waiting" else None
     return tx.commit_answering(_answer(participant, event, caller, place))
@@ -264,7 +267,7 @@ def _cancelled(event_id: str, participant_id: str, caller: CallerInfo) -> None:
     tx = caller.transaction()
     after = stepped(before, "cancel", event, by=deed(tx))
     left = event.with_more(registered=-1) if before.state == "registered" else event.with_more(waiting=-1)
-    leave(tx, event, before, after, next_up(tx, left, caller, leaving=before))
+    leave(tx, event, before, after, next_up(tx, caller.reader, left, leaving=before))
     tx.audit("event_participant:cancelled", after.id, event=event.id, before=before.state)
     tell(tx, after, "participant_cancelled")
     tx.commit()

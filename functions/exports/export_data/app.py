@@ -81,7 +81,7 @@ def cancel_export(export_id: str, caller: Caller) -> ExportAnswer:
 def _cancelled(export_id: str, caller: CallerInfo) -> ExportAnswer:
     export, tx = caller.match(_found(export_id, caller)), caller.transaction()
     if export.status in {"done", "failed"}:
-        raise ConflictError("export_over", "This export is over.", status=export.status)
+        raise ConflictError("export_over", f"This export is over: it is {export.status}.", export_status=export.status)
     if export.status != "cancelled":
         # Whoever is at it finds that it has changed.
         export = save_export(tx, export.model_copy(update={"status": "cancelled", "ended_at": tx.at}))

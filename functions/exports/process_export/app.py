@@ -27,6 +27,7 @@ from tradepost.domain.outbox import ExportMail, ExportRun, OutboxItem
 from tradepost.domain.people import SYSTEM, Member
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
+from tradepost.exports.archiving import write_whole
 from tradepost.exports.sources import source_of
 from tradepost.exports.writing import TooLargeError, begin, discard, put_together, why_empty, write_on
 from tradepost.table.exports import export_key, release_request, save_export
@@ -118,13 +119,17 @@ def _write(work: Work, context: Any) -> bool:
         work.save(begin(work.export, store, requester))
     elif is_outdated(work.export, store, requester):
         return _begin_anew(work)
-    source = source_of(work.export, store, Scope.of(requester))
-    export = write_on(
-        work.export,
-        source,
-        save=work.save,
-        is_time_up=lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
-    )
+    # An archive about a person goes by no filters: there always is something in it.
+    source = None if work.export.kind == "person" else source_of(work.export, store, Scope.of(requester))
+    if source is None:
+        export = write_whole(work.export, store, save=work.save)
+    else:
+        export = write_on(
+            work.export,
+            source,
+            save=work.save,
+            is_time_up=lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
+        )
     if not (export.checkpoint and export.checkpoint.whole):
         return work.leave(export)
     store, requester = _present(export)
@@ -134,7 +139,10 @@ def _write(work: Work, context: Any) -> bool:
         return _begin_anew(work)
     put_together(export)
     at = clock.now()
-    tx, done = concluding(work.key, work.item, at=at), finished(export, empty_because=why_empty(export, source), at=at)
+    tx, done = (
+        concluding(work.key, work.item, at=at),
+        finished(export, empty_because=why_empty(export, source) if source else None, at=at),
+    )
     _end(tx, done)
     tx.audit("export:finished", done.id, kind=done.kind, rows=done.rows)
     if at - done.requested_at > LONG:

@@ -13,6 +13,7 @@ from tradepost.domain.ids import split_member_id
 from tradepost.domain.people import Account, Member, Party, Session, shortened_address
 from tradepost.domain.permissions import Permission, Role
 from tradepost.domain.values import Instant
+from tradepost.http.activities import note_ends_of_acting
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.pages import make_cursor, read_cursor
 from tradepost.table.acting import end_acting
@@ -23,7 +24,7 @@ from tradepost.table.shapes import ACCOUNT, Key
 
 app = make_app()
 
-ENDED_AT_ONCE: Final = 32
+ENDED_AT_ONCE: Final = 24
 """How many sessions one transaction ends, with what is acted in each."""
 
 type MemberId = Annotated[str | None, Query(max_length=120, description="Of one member, for the owner and supervisors.")]
@@ -132,8 +133,10 @@ def _end(sessions: Iterable[Session], member_id: str, caller: Caller) -> None:
     """End sessions of one member, and with them what is acted there."""
     ended, tx = list(sessions), caller.transaction()
     end_sessions(tx, caller.store.id, [(session.member_id, session.id) for session in ended])
-    for acting in filter(None, (session.acting_at(caller.at) for session in ended)):
+    ended_with_them = [acting for session in ended if (acting := session.acting_at(caller.at))]
+    for acting in ended_with_them:
         end_acting(tx, caller.store.id, acting)
+    note_ends_of_acting(tx, ended_with_them, caller)
     tx.audit("session:ended", member_id, sessions=len(ended))
     tx.commit()
 

@@ -16,7 +16,7 @@ from tradepost.http.app import ANYONE, Answer, Caller, make_app
 from tradepost.http.entrance import open_session
 from tradepost.http.sign_in import account_for
 from tradepost.settings import settings
-from tradepost.table.people import save_member, save_membership
+from tradepost.table.people import keep_account, save_member, save_membership
 from tradepost.table.shapes import store_owner
 from tradepost.table.stores import save_store
 
@@ -70,6 +70,7 @@ def open_store(new: NewStore, caller: Caller) -> OpenedStore:
     store = save_store(tx, store, otherwise=ConflictError("slug_taken", f"The slug “{store.slug}” is taken."))
     save_member(tx, member)
     save_membership(tx, member)
+    keep_account(tx, account)
     tx.audit("store:opened", store.id)
     entrance = open_session(tx, account, member, store, caller)
     opened = store_settings(store)

@@ -12,6 +12,7 @@ from tradepost.domain.people import ANONYMOUS, Account, Member, Session
 from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Instant, Text, Value
+from tradepost.http.activities import Doing, note_activity
 from tradepost.http.answers import SignedIn
 from tradepost.http.app import ANYONE, Answer, Ask, Caller, make_app
 from tradepost.http.callers import CallerInfo
@@ -102,6 +103,7 @@ def exchange_pairing_code(new: NewPairing, caller: Caller) -> SignedIn:
     require_room(tx, store.id, WRONG_CODES, _guesser(caller))
     use_up(tx, pairing, otherwise=_no_code())
     tx.audit("session:started", member.id, paired=True)
+    note_activity(tx, Doing("log_in", member.customer_id), store, member)
     return open_session(tx, account, member, store, caller, device=new.device).commit(tx)
 
 

@@ -17,7 +17,7 @@ from tradepost.domain.people import Party
 from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Day, Instant
 from tradepost.http.app import Answer, Ask, Caller, Cursor, Limit, Page, make_app
-from tradepost.http.offers import Choice, OfferAnswer, choice_in, offer_answer, viewed
+from tradepost.http.offers import Choice, OfferAnswer, choice_in, offer_answer, opened, viewed
 from tradepost.http.pages import make_cursor, read_cursor
 from tradepost.table.offers import KeptVersion, Wanted, get_offer, list_offers, offer_keys, version_key
 from tradepost.table.shapes import Key
@@ -127,7 +127,8 @@ def show_offer(offer_id: str, caller: Caller, optional_lines: Choice = None) -> 
     That the customer has seen a version is noted with the offer, once for each person.
     """
     offer = get_offer(caller.reader, caller.scope, caller.member, offer_id)
-    return offer_answer(viewed(offer, caller), caller, optional_lines=choice_in(optional_lines))
+    look = opened if optional_lines is None else viewed
+    return offer_answer(look(offer, caller), caller, optional_lines=choice_in(optional_lines))
 
 
 @app.get("/v1/offers/<offer_id>/versions/<number>", allow=Permission.BROWSE_OFFERS, reads=_version)

@@ -5,7 +5,7 @@ from aws_lambda_powertools.event_handler import Response
 from tradepost.domain.customers import Customer
 from tradepost.domain.permissions import Permission
 from tradepost.http.app import Ask, Caller, make_app
-from tradepost.http.offers import Choice, choice_in, offer_answer, viewed
+from tradepost.http.offers import Choice, choice_in, offer_answer, opened
 from tradepost.pages.app import described
 from tradepost.pages.offers import document_of
 from tradepost.pages.rendering import look_of, render_page
@@ -29,7 +29,7 @@ def _named(ask: Ask) -> list[Key]:
 def print_offer(offer_id: str, caller: Caller, optional_lines: Choice = None) -> Response[str]:
     """Show an offer as a document to print; with `optional_lines`, with that choice. Customers see what was sent to them."""
     offer = get_offer(caller.reader, caller.scope, caller.member, offer_id)
-    answer = offer_answer(viewed(offer, caller), caller, optional_lines=choice_in(optional_lines))
+    answer = offer_answer(opened(offer, caller), caller, optional_lines=choice_in(optional_lines))
     customer = caller.reader.get(customer_key(caller.store.id, offer.customer_id), Customer)
     return render_page(
         "offer_document.html",

@@ -31,7 +31,7 @@ from tradepost.http.callers import CallerInfo
 from tradepost.http.log_in import Credentials, log_in
 from tradepost.http.offer_acceptance import accept, acceptance_keys
 from tradepost.http.offer_moves import move
-from tradepost.http.offers import offer_answer, viewed
+from tradepost.http.offers import offer_answer, opened, viewed
 from tradepost.http.problems import status_of
 from tradepost.pages.app import described, make_page_app, retry_after
 from tradepost.pages.forms import FORM, Field, read_form
@@ -225,7 +225,8 @@ def _page(
     """Show the offer as its reader may see it: to its customer with what can be done with it, and as it was ticked."""
     form = form_token(visitor.session, str(link))
     try:
-        offer = viewed(_offer(link, visitor), visitor)
+        # Whoever sends the page's form has opened it before.
+        offer = (viewed if typed else opened)(_offer(link, visitor), visitor)
     except NotFoundError as error:
         return render_page("no_offer.html", look_of(store), status=status_of(error), form=form)
     answer = offer_answer(offer, visitor)

@@ -10,6 +10,7 @@ from tradepost.domain.orders import Move, move
 from tradepost.domain.outbox import OrderMail
 from tradepost.domain.permissions import Permission
 from tradepost.domain.values import LongText, Value
+from tradepost.http.activities import Doing, note_activity
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.orders import OrderAnswer, deed, order_answer
 from tradepost.table.customers import get_customer
@@ -68,6 +69,8 @@ def _moved(step: Move, order_id: str, note: MoveNote | None, caller: Caller) -> 
         require_employee(tx, before.store_id, before.employee_id)
     order = save_order(tx, order, customer, before=before, time_zone=caller.store.time_zone)
     tx.audit(f"order:{DONE[step]}", order.id, before=before.status, after=order.status)
+    doing = Doing("order_changed", customer.id, "order", order.id, f"{order.number} {DONE[step]}")
+    note_activity(tx, doing, caller.store, caller.member)
     # A buyer hears of an order that waits for approval when it has been approved, and not before.
     is_news = before.is_known_to_buyer != (step == "approve")
     if step in MAILED and is_news:

@@ -7,6 +7,7 @@ from tradepost.domain.ids import new_id_for
 from tradepost.domain.orders import NewOrder, place
 from tradepost.domain.outbox import OrderMail
 from tradepost.domain.permissions import Permission
+from tradepost.http.activities import Doing, note_activity
 from tradepost.http.app import Caller, make_app
 from tradepost.http.numbers import under_free_number
 from tradepost.http.orders import OrderAnswer, Ordering, deed, new_order_reads, order_answer, order_preview, ordering
@@ -50,6 +51,7 @@ def _write(wanted: Ordering, caller: Caller, number: str, taken: ConflictError) 
     require_employee(tx, order.store_id, order.employee_id)
     total = order.total.amount
     tx.audit("order:placed", order.id, number=order.number, customer_id=order.customer_id, status=order.status, total=total)
+    note_activity(tx, Doing("order_placed", order.customer_id, "order", order.id, order.number), caller.store, caller.member)
     if order.status == "received":
         tx.announce(OrderMail(store_id=order.store_id, order_id=order.id, event="placed"))
         announce_run(tx, order, wanted.customer, "placed")

@@ -6,6 +6,7 @@ from tradepost.domain.errors import Fault, InvalidError
 from tradepost.domain.orders import OrderChange, edit
 from tradepost.domain.overrides import limits_of
 from tradepost.domain.permissions import Permission
+from tradepost.http.activities import Doing, note_activity
 from tradepost.http.app import Ask, Caller, make_app
 from tradepost.http.orders import OrderAnswer, deed, order_answer
 from tradepost.table.customers import get_customer
@@ -63,6 +64,8 @@ def _updated(order_id: str, change: OrderChange, caller: Caller) -> OrderAnswer:
         return order_answer(before, caller)
     order = save_order(tx, order, customer, before=before, time_zone=caller.store.time_zone)
     tx.audit("order:updated", order.id, fields=list(order.history[-1].changed), status=order.status, total=order.total.amount)
+    doing = Doing("order_changed", customer.id, "order", order.id, f"{order.number} updated")
+    note_activity(tx, doing, caller.store, caller.member)
     announce_change(tx, order, customer, before=before)
     return tx.commit_answering(order_answer(order, caller))
 

@@ -94,9 +94,9 @@ def update_sales_rep(sales_rep_id: str, change: SalesRepChange, caller: Caller) 
 
 
 def _found(sales_rep_id: str, caller: Caller) -> Member:
-    """Return a sales rep of the caller's store. Raises `NotFoundError`."""
+    """Return a sales rep of the caller's store, unless it was erased. Raises `NotFoundError`."""
     member = caller.reader.find(member_key(sales_rep_id, caller.store.id), Member)
-    if member is None or member.role is not Role.REP:
+    if member is None or member.role is not Role.REP or member.erased_at:
         raise NotFoundError("sales rep")
     return member
 

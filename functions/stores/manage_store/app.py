@@ -9,9 +9,11 @@ from tradepost.domain.errors import ConflictError
 from tradepost.domain.permissions import Permission
 from tradepost.domain.standards import TimeZone
 from tradepost.domain.stores import (
+    ActivityDays,
     BillingCc,
     Branding,
     Days,
+    ErasureDays,
     GuestAccess,
     Hostname,
     OverrideLimits,
@@ -41,6 +43,8 @@ class StoreChange(Change):
     auto_approve_resellers: StrictBool | None = None
     default_channel_id: Reference | None = None
     track_activity: StrictBool | None = None
+    activity_days: ActivityDays | None = None
+    activity_erasure_days: ErasureDays | None = None
     branding: Branding | None = None
     default_landing: Text | None = None
     invitation_days: Days | None = None

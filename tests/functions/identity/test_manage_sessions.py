@@ -269,8 +269,8 @@ def test_the_sessions_of_a_customer_that_is_not_active_are_over(shop: Shop) -> N
     assert [each["member_name"] for each in sessions(shop.owner, of="store")] == ["Ola Nordmann"]
 
 
-def test_ending_all_sessions_costs_a_query_and_a_transaction_for_32_of_them(shop: Shop) -> None:
-    crowd(shop.owner.get("/v1/me").json, 91)
+def test_ending_all_sessions_costs_a_query_and_a_transaction_for_24_of_them(shop: Shop) -> None:
+    crowd(shop.owner.get("/v1/me").json, 72)
     with counted_calls() as calls:
         shop.owner.delete("/v1/sessions")
     assert calls == ["BatchGetItem", "Query", *["TransactWriteItems"] * 3]

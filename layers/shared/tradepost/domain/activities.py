@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal
 
 from tradepost.domain.customers import Customer
 from tradepost.domain.people import Member, Party
+from tradepost.domain.permissions import Role
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Entity, Instant
@@ -62,9 +63,32 @@ class Activity(Entity):
     consent: int
 
 
+class Withdrawal(Entity):
+    """One person's withdrawal of the consent with a number, the store's withdrawal number so-and-so.
+
+    `since` is when that consent was given; None if what is withdrawn is no consent, which is when a `person` is erased who
+    had given none. `erasing_since` is when erasing the activity began: from then on, what is left of it tells nothing any more.
+    """
+
+    entity: ClassVar = "withdrawal"
+
+    number: int
+    store_id: str
+    member_id: str
+    customer_id: str | None = None
+    consent: int
+    since: Instant | None = None
+    at: Instant
+    person: bool = False
+    erasing_since: Instant | None = None
+
+
 def may_be_kept(store: Store, member: Member) -> bool:
-    """Tell whether what a member does may be written down: the store's setting is on, and the person allows it."""
-    return store.track_activity and member.allows_activity
+    """Tell whether what a member does may be written down: the store's setting is on, and the person allows it.
+
+    Owners are asked for no consent, and what they do is never kept.
+    """
+    return store.track_activity and member.role is not Role.OWNER and member.allows_activity
 
 
 def is_shown(activity: Activity, store: Store, member: Member | None) -> bool:

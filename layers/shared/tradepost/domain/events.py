@@ -4,13 +4,12 @@ No state is reached but through `TRANSITIONS` and `PARTICIPANT_TRANSITIONS`.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool, StrictInt
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from tradepost.domain.catalog import ProductNumber, number_key
-from tradepost.domain.clock import stamp
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import ConflictError, Fault, ForbiddenError, InvalidError
 from tradepost.domain.ids import person_key
@@ -18,7 +17,19 @@ from tradepost.domain.orders import Deed
 from tradepost.domain.people import Member, Party
 from tradepost.domain.permissions import Permission
 from tradepost.domain.stores import HttpsUrl
-from tradepost.domain.values import Blankable, Change, Email, Entity, Instant, LongText, OptionalText, Reference, Text, Value
+from tradepost.domain.values import (
+    Blankable,
+    Change,
+    Email,
+    Entity,
+    Instant,
+    LongText,
+    Moment,
+    OptionalText,
+    Reference,
+    Text,
+    Value,
+)
 
 MAX_PARTICIPANTS: Final = 5000
 MAX_PRODUCTS: Final = 20
@@ -27,7 +38,6 @@ MAX_STEPS: Final = 100
 """How many steps an event's history shows: the latest ones. The audit keeps all."""
 MAX_RETURNS: Final = 20
 """How many steps a participant may take: whoever comes and goes all the time is mailed each time."""
-_YEARS: Final = range(2000, 3000)
 
 type EventStatus = Literal["draft", "published", "closed", "cancelled"]
 type EventMove = Literal["publish", "close", "cancel"]
@@ -86,25 +96,11 @@ PARTICIPANT_TRANSITIONS: Final[Mapping[ParticipantStep, ParticipantTransition]] 
 PARTICIPANT_MOVES: Final[tuple[ParticipantMove, ...]] = ("cancel", "attend", "miss")
 
 
-def _written_out(value: object) -> object:
-    # An instant as RFC 3339 writes it: pydantic would take seconds since 1970 as well.
-    if isinstance(value, (int, float)) or (isinstance(value, str) and "T" not in value.upper()):
-        raise ValueError("is not an instant, such as 2026-11-22T18:00:00Z")
-    return value
-
-
 def _waiting_list(value: object) -> object:
     # One fault for what is neither: pydantic would tell of each kind why it is not that.
     if isinstance(value, bool) or (isinstance(value, int) and 0 <= value <= MAX_PARTICIPANTS):
         return value
     raise ValueError(f"is neither true, false nor a whole number from 0 to {MAX_PARTICIPANTS}")
-
-
-def _in_utc(value: datetime) -> datetime:
-    if value.year not in _YEARS:
-        raise ValueError(f"is not within the years {_YEARS.start} to {_YEARS.stop - 1}")
-    instant = value.astimezone(UTC)
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -115,10 +111,6 @@ def _distinct_numbers(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple({number_key(value): value for value in reversed(values)}.values())[::-1]
 
 
-type Moment = Annotated[
-    AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc), PlainSerializer(stamp, return_type=str)
-]
-"""An instant as a request names it: RFC 3339, with its offset from UTC."""
 type ParticipantLimit = Annotated[StrictInt, Field(ge=1, le=MAX_PARTICIPANTS)]
 type WaitingList = Annotated[
     StrictBool | Annotated[StrictInt, Field(ge=0, le=MAX_PARTICIPANTS)], BeforeValidator(_waiting_list)
@@ -315,7 +307,12 @@ class WaitingPlace(Entity):
 
 def participant_id(customer_id: str, email: str) -> str:
     """Return the id of a person of a customer as a participant: the same in any letter case of the address."""
-    return f"{customer_id}.{person_key(email)}"
+    return participant_of(customer_id, person_key(email))
+
+
+def participant_of(customer_id: str, person: str) -> str:
+    """Return the id of a person of a customer as a participant."""
+    return f"{customer_id}.{person}"
 
 
 def drafted(new: NewEvent, *, event_id: str, store_id: str, by: Deed) -> Event:

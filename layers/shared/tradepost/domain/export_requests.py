@@ -23,8 +23,6 @@ KINDS: Final[Mapping[Role, frozenset[ExportKind]]] = {
     Role.BUYER: frozenset({"invoices", "orders"}),
 }
 """What everybody may export, of the customers in its scope. Of those who buy, only resellers may."""
-NOBODY: Final = "none"
-"""Instead of a sales rep: of customers whom no sales rep looks after."""
 # The smallest time that is told apart: what came in the same instant as the request is in the file.
 _INSTANT: Final = timedelta(milliseconds=1)
 
@@ -135,7 +133,8 @@ def _period(new: NewExport, store: Store, time_zone: str, at: datetime) -> tuple
 def _file_name(new: NewExport, store: Store, today: date) -> str:
     if new.kind == "person":
         return f"{store.slug}-person-{today}.zip"
-    last = min(new.last_day or today, max(today, new.first_day or today))
+    latest = max(today, new.first_day or today)
+    last = min(new.last_day or latest, latest)
     days = f"{new.first_day}-to-{last}" if new.first_day else f"until-{last}"
     return f"{store.slug}-{new.kind}-{days}.csv{'.gz' if new.gzip else ''}"
 

@@ -199,14 +199,17 @@ class ExportRun(Value):
 class Erasure(Value):
     """Erase a person's activity of before a decision, `consent` being the number of the last one of those whose activity goes.
 
-    `person` asks for whatever else is held about the person and need not be kept. Travels on the queue `erasures`.
+    `withdrawal` is the number under which the decision is kept. `person` asks for whatever else is held about the person and
+    need not be kept, and `reached` is how far that got before. Travels on the queue `erasures`.
     """
 
     type: Literal["erasure"] = "erasure"
     store_id: str
     member_id: str
     consent: int
+    withdrawal: int
     person: bool = False
+    reached: str | None = None
 
 
 type ExportNews = Literal["done", "failed"]

@@ -54,6 +54,7 @@ class Account(Entity):
     """A person: one e-mail address, one password, in however many stores.
 
     Sessions that started before `sessions_valid_from` are over, but for `kept_session`, in which the change was made.
+    While it is `closing`, which is when its person was erased from the last of its stores, nobody gets a place by it.
     """
 
     entity: ClassVar = "account"
@@ -64,6 +65,7 @@ class Account(Entity):
     password_hash: str
     sessions_valid_from: Instant
     kept_session: str | None = None
+    closing: bool = False
     created_at: Instant
 
     def with_password(self, password_hash: str, *, at: datetime, keeping: str | None = None) -> "Account":
@@ -85,6 +87,7 @@ class Member(Entity):
 
     Pending is one that has not joined yet, inactive a sales rep that was sent away for the time being. Sessions that
     started before `readmitted_at` are over. `departures` counts the customers that ceased to be allocated to a sales rep.
+    Of one that was erased, at `erased_at`, nothing is kept here but that there was somebody.
     """
 
     entity: ClassVar = "member"
@@ -107,6 +110,7 @@ class Member(Entity):
     consents: tuple[ConsentChange, ...] = ()
     joined_at: Instant | None = None
     readmitted_at: Instant | None = None
+    erased_at: Instant | None = None
     invitation: InvitationSummary | None = None
     suppressed: bool = False
     departures: int = 0

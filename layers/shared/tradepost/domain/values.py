@@ -2,13 +2,14 @@
 
 import re
 import unicodedata
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, Self
 
 import email_validator
 from iso3166 import countries_by_alpha2
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,6 +32,7 @@ MAX_QUANTITY = 1_000_000
 MAX_EMAIL = 254
 _BREAKS_AND_OVERRIDES = "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 _LAST_OF_A_PLANE = 0xFFFE
+_YEARS = range(2000, 3000)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -49,6 +51,11 @@ def _unprintable(character: str) -> bool:
     last_of_a_plane = ord(character) & _LAST_OF_A_PLANE == _LAST_OF_A_PLANE
     no_character = last_of_a_plane or "\ufdd0" <= character <= "\ufdef"
     return no_character or unicodedata.category(character) in {"Cc", "Cs", "Co"} or character in _BREAKS_AND_OVERRIDES
+
+
+def printable(value: str) -> str:
+    """Return a text that nobody is told about as `clean_text` would have it, without what it would refuse."""
+    return clean_text("".join(" " if _unprintable(character) else character for character in value))
 
 
 def _clean_lines(value: str) -> str:
@@ -107,6 +114,26 @@ def _country(value: str) -> str:
 
 type Country = Annotated[str, AfterValidator(_country)]
 type Instant = Annotated[datetime, PlainSerializer(stamp, return_type=str)]
+
+
+def _written_out(value: object) -> object:
+    # An instant as RFC 3339 writes it: pydantic would take seconds since 1970 as well.
+    if isinstance(value, (int, float)) or (isinstance(value, str) and "T" not in value.upper()):
+        raise ValueError("is not an instant, such as 2026-11-22T18:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.year not in _YEARS:
+        raise ValueError(f"is not within the years {_YEARS.start} to {_YEARS.stop - 1}")
+    instant = value.astimezone(UTC)
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+type Moment = Annotated[
+    AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc), PlainSerializer(stamp, return_type=str)
+]
+"""An instant as a request names it: RFC 3339, with its offset from UTC."""
 
 
 def _iso_day(value: object) -> object:

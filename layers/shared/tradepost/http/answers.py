@@ -54,6 +54,8 @@ class StoreSettings(Answer):
     auto_approve_resellers: bool
     default_channel_id: str | None
     track_activity: bool
+    activity_days: Annotated[int, Field(description="For how many days activities are kept.")]
+    activity_erasure_days: Annotated[int, Field(description="How many days after consent was withdrawn they are erased.")]
     branding: Branding
     default_landing: str
     invitation_days: int

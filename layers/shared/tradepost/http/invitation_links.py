@@ -38,6 +38,7 @@ from tradepost.table.invitations import invitation_key, save_invitation, store_o
 from tradepost.table.limits import count_against
 from tradepost.table.people import (
     forget_failures,
+    keep_account,
     member_key,
     note_administrator,
     save_account,
@@ -236,6 +237,7 @@ def _joining(offer: Offer, acceptance: Acceptance, caller: CallerInfo) -> _Joini
     account = _account(offer, acceptance, caller)
     member = _member(offer, account, acceptance, caller)
     tx = caller.transaction(owner=store_owner(offer.store.id), party=member.party)
+    keep_account(tx, account)
     said = {name: getattr(acceptance, name) for name in ("company", "name", "phone") if getattr(acceptance, name)}
     address = acceptance.address.model_dump() if acceptance.address else {}
     edits = edits_of(offer.entered, {**said, **{f"address.{name}": value for name, value in address.items()}})

@@ -10,6 +10,7 @@ from tradepost.domain.people import Member, Membership
 from tradepost.domain.permissions import Role
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Email, Slug, Value
+from tradepost.http.activities import Doing, note_activity
 from tradepost.http.answers import SignedIn
 from tradepost.http.callers import CallerInfo
 from tradepost.http.entrance import open_session
@@ -42,6 +43,7 @@ def log_in(credentials: Credentials, caller: CallerInfo, *, likely: str | None =
     tx = caller.transaction(owner=store_owner(store.id), party=member.party)
     forget_failures(tx, member.person)
     tx.audit("session:started", member.id)
+    note_activity(tx, Doing("log_in", member.customer_id), store, member)
     return open_session(tx, proven_account(person), member, store, caller).commit(tx)
 
 

@@ -9,6 +9,7 @@ from tradepost.domain.offer_transitions import accepted, refuse_unavailable
 from tradepost.domain.offers import OfferAcceptance
 from tradepost.domain.orders import addresses, place
 from tradepost.domain.outbox import OrderMail
+from tradepost.http.activities import Doing, note_activity
 from tradepost.http.callers import CallerInfo
 from tradepost.http.numbers import under_free_number
 from tradepost.http.offers import OfferAnswer, announce, offer_answer
@@ -71,6 +72,8 @@ def _write(offer_id: str, wanted: OfferAcceptance, caller: CallerInfo, number: s
     offer = save_offer(tx, offer, before=before)
     tx.audit("offer:accepted", offer.id, order_id=order.id, version=wanted.version)
     tx.audit("order:placed", order.id, number=order.number, customer_id=customer.id, status=order.status, offer_id=offer.id)
+    note_activity(tx, Doing("offer_accepted", customer.id, "offer", offer.id, offer.number), store, caller.member)
+    note_activity(tx, Doing("order_placed", customer.id, "order", order.id, order.number), store, caller.member)
     tx.announce(OrderMail(store_id=store.id, order_id=order.id, event="placed"))
     announce_run(tx, order, customer, "placed")
     announce(tx, offer, "accepted")

@@ -27,6 +27,7 @@ from tradepost.domain.overrides import Approval
 from tradepost.domain.people import Party
 from tradepost.domain.permissions import Permission
 from tradepost.domain.values import Email, Instant, Money
+from tradepost.http.activities import Doing, note_look
 from tradepost.http.app import Answer, Ask
 from tradepost.http.callers import CallerInfo
 from tradepost.table.customers import customer_key
@@ -164,6 +165,18 @@ def viewed(offer: Offer, caller: CallerInfo) -> Offer:
         return offer
     view = View(at=caller.at, actor=caller.actor, subject=caller.party, number=offer.sent.number)
     return note_view(offer, view)
+
+
+def opened(offer: Offer, caller: CallerInfo) -> Offer:
+    """Note that somebody opens an offer, which is more than trying what a choice comes to; returns it with the note.
+
+    It is activity on the customer's side alone: for the store's own people, offers are their work. Calls: one PutItem if
+    that may be kept.
+    """
+    seen = viewed(offer, caller)
+    if caller.customer:
+        note_look(Doing("offer_viewed", offer.customer_id, "offer", offer.id, offer.number), caller)
+    return seen
 
 
 def new_offer_reads(ask: Ask) -> list[Key]:

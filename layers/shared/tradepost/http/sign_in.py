@@ -1,6 +1,6 @@
 """Proving who one is by a password."""
 
-from tradepost.domain.errors import UnauthenticatedError
+from tradepost.domain.errors import ConflictError, UnauthenticatedError
 from tradepost.domain.ids import person_key
 from tradepost.domain.passwords import hash_password, password_matches
 from tradepost.domain.people import Account, locked_out
@@ -21,7 +21,10 @@ def account_for(email: str, name: str, password: str, caller: CallerInfo, *, poi
     """Return the account behind an address, once the password is proven; a new address gets a new account (version 0)."""
     person = find_person(person_key(email))
     if person.account:
-        return proven_account(_proven(person, email, password, caller))
+        account = proven_account(_proven(person, email, password, caller))
+        if account.closing:
+            raise ConflictError("conflict", "This account is being deleted just now. Send it again in a moment.")
+        return account
     return Account(
         person=person_key(email),
         email=email,

@@ -39,6 +39,13 @@ def save_company(tx: Transaction, company: Company, *, before: Company | None) -
             tx.put(row)
 
 
+def remove_company(tx: Transaction, company: Company) -> None:
+    """Delete a company's entry as it was read, and the rows that it is found by."""
+    tx.delete(company_key(company.id), condition=Record.version == company.version)
+    for word in sorted(_words(company)):
+        tx.delete(_word_key(word, company.id))
+
+
 def suggest_companies(words: Iterable[str], *, limit: int) -> list[Suggestion]:
     """Return companies, by name, that have for each of some words a word that begins with it. One Query.
 

@@ -159,6 +159,12 @@ def allocated_ids(store_id: str, sales_rep_id: str) -> frozenset[str]:
     return frozenset(item["sk"]["S"].rpartition("#")[2] for page in pages for item in page["Items"])
 
 
+def looks_after_some(store_id: str, sales_rep_id: str) -> bool:
+    """Tell whether any customer is allocated to a rep. One consistent Query for a single item."""
+    partition = ALLOCATION.partition(store=store_id, rep=sales_rep_id)
+    return any(True for _ in Record.query(partition, consistent_read=True, limit=1, page_size=1))
+
+
 def stands_as(label: str) -> Condition:
     """Return the filter that picks customers by a label they stand under, see `Customer.standing`."""
     state = Path("aside.invitation.state")

@@ -6,7 +6,7 @@ on, so that no place is taken twice and nobody in line is overtaken.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
@@ -22,8 +22,11 @@ from tradepost.domain.events import (
     Participant,
     ParticipantState,
     WaitingPlace,
+    participant_of,
+    stepped,
 )
 from tradepost.domain.ids import customer_of
+from tradepost.domain.orders import Deed
 from tradepost.domain.outbox import EventMail, EventNews
 from tradepost.domain.scoping import Scope
 from tradepost.table.customers import customer_key, find_customer, find_customers
@@ -33,6 +36,10 @@ from tradepost.table.records import Record
 from tradepost.table.shapes import EVENT, EVENT_PARTICIPANT, EVENT_WAITING, Key
 from tradepost.table.transaction import Transaction
 
+CROWD: Final = 16
+"""How often something is decided about an event that others register for at the same moment."""
+_AT_ONCE: Final = 20
+"""How many move up in one transaction, which writes four items for each."""
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 _taken = Path("aside.registered")
@@ -159,6 +166,26 @@ def leave(
     return save_participant(tx, after)
 
 
+def next_up(tx: Transaction, reader: Reader, event: Event, *, leaving: Participant | None = None) -> list[Participant]:
+    """Return the first ones in line with places, as many as there is room for and as fit into one transaction, and tell them.
+
+    `event` is as it is without whoever is `leaving`. Calls: none if nobody moves up, otherwise a Query and a BatchGetItem.
+    """
+    room = min(event.promotable_at(tx.at), _AT_ONCE)
+    if not room:
+        return []
+    line = first_in_line(reader, event.store_id, event.id, most=room + 1 if leaving else room)
+    waiting = [participant for participant in line if leaving is None or participant.id != leaving.id]
+    if not waiting:
+        raise overtaken()
+    by = Deed(tx.actor, tx.subject, tx.at)
+    promoted = [stepped(participant, "move_up", event, by=by) for participant in waiting[:room]]
+    for participant in promoted:
+        tx.audit("event_participant:moved_up", participant.id, event=event.id)
+        tell(tx, participant, "moved_up")
+    return promoted
+
+
 def move_up(tx: Transaction, event: Event, promoted: Sequence[Participant]) -> Event:
     """Write that the first ones in line got places; returns the event as it is then.
 
@@ -240,6 +267,13 @@ def all_participants(reader: Reader, scope: Scope, event_id: str, wanted: Wanted
     while position is not None:
         page, position = list_participants(reader, scope, event_id, wanted, limit=_PAGE, after=position)
         yield from page
+
+
+def participants_of(store_id: str, event_id: str, customer_id: str | None) -> Iterator[Record]:
+    """Return the participants of an event that a customer registered, or all of them, by id. One Query for every megabyte."""
+    partition = EVENT_PARTICIPANT.partition(store=store_id, event=event_id)
+    of_customer = Record.sk.startswith(participant_of(customer_id, "")) if customer_id else None
+    return iter(Record.query(partition, of_customer, consistent_read=True))
 
 
 def line_of(store_id: str, event_id: str, *, most: int | None = None) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Final
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.clock import stamp
-from tradepost.domain.errors import ConflictError, DomainError
+from tradepost.domain.errors import ConflictError, DomainError, StaleError
 from tradepost.domain.exports import RECORD_LIFETIME, Export, ExportKind, ExportStatus
+from tradepost.table.forward import Listed
 from tradepost.table.listing import Position, Rows, all_of, list_index
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
@@ -37,6 +38,11 @@ def save_export(tx: Transaction, export: Export, *, otherwise: DomainError | Non
     record.expires_at = int((export.requested_at + RECORD_LIFETIME).timestamp())
     tx.save(record, otherwise=otherwise)
     return export.model_copy(update={"version": export.version + 1})
+
+
+def remove_export(tx: Transaction, export: Export) -> None:
+    """Delete an export that is what it was when it was read."""
+    tx.delete(export_key(export.store_id, export.id), condition=Record.version == export.version, otherwise=StaleError())
 
 
 def request_key(store_id: str, fingerprint: str) -> Key:
@@ -88,6 +94,16 @@ def list_exports(
         partition = EXPORT.index1(**names).pk
         rows = list_index(Record.gsi1, partition, limit=limit, after=after, where=where, newest_first=True)
     return [row.load(Export) for row in rows.records], rows.next_position
+
+
+def exports_of(store_id: str, member_id: str) -> Listed:
+    """Return where the exports are listed that one member asked for."""
+    return Listed(EXPORT.index2(store=store_id, member=member_id, requested_at="", export="").pk, gsi=2)
+
+
+def exports_in(store_id: str) -> Listed:
+    """Return where the exports of a store are listed."""
+    return Listed(EXPORT.index1(store=store_id, member="", requested_at="", export="").pk, gsi=1)
 
 
 def list_exports_since(store_id: str, since: datetime, *, limit: int, after: Position | None) -> Rows:

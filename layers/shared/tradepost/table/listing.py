@@ -44,11 +44,12 @@ def list_index(
     newest_first: bool = False,
     begins_with: str | None = None,
     between: tuple[str, str] | None = None,
+    window: int = WINDOW,
 ) -> Rows:
-    """Return a page of an index's partition, with one Query. `between` bounds its sort keys."""
+    """Return a page of an index's partition, with one Query. `between` bounds its sort keys, `window` what a filter sees."""
     hash_name, sort_name = _index_keys(index)
     sort_key = Record.gsi2sk if isinstance(index, SecondIndex) else Record.gsi1sk
-    window = limit + 1 if where is None else WINDOW
+    window = limit + 1 if where is None else window
     wanted = sort_key.startswith(begins_with) if begins_with else sort_key.between(*between) if between else None
     pages = index.query(
         partition,
@@ -69,11 +70,16 @@ def list_partition(
     where: Condition | None = None,
     newest_first: bool = False,
     begins_with: str | None = None,
+    between: tuple[str, str] | None = None,
 ) -> Rows:
-    """Return a page of a partition of the table itself, or of those whose sort keys begin alike, with one consistent Query."""
+    """Return a page of a partition of the table itself, with one consistent Query.
+
+    `begins_with` or `between` say which sort keys there are.
+    """
+    wanted = Record.sk.startswith(begins_with) if begins_with else Record.sk.between(*between) if between else None
     pages = Record.query(
         partition,
-        range_key_condition=Record.sk.startswith(begins_with) if begins_with else None,
+        range_key_condition=wanted,
         filter_condition=where,
         page_size=limit + 1 if where is None else WINDOW,
         consistent_read=True,

@@ -58,6 +58,11 @@ def put_off(key: Key, item: OutboxItem, *, until: datetime, error: str) -> None:
     _change(Record(*key), [*actions, _due(item, until)], _claimed_for(item))
 
 
+def note_reached(key: Key, reached: str) -> None:
+    """Note how far an erasure has got, from where the next delivery goes on."""
+    _change(Record(*key), [Path("data.message.reached").set(reached)], Record.pk.exists())
+
+
 def concluding(key: Key, item: OutboxItem, *, at: datetime, failure: str | None = None) -> Transaction:
     """Return a transaction that notes a message as carried out, or as failed for good; it then leaves the work list.
 

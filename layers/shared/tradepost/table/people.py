@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
 
 from tradepost.domain.clock import stamp
 from tradepost.domain.errors import ConflictError, DomainError, StaleError
@@ -60,6 +61,32 @@ def save_account(tx: Transaction, account: Account, *, otherwise: DomainError | 
     tx.save(Record.of(account_key(account.person), account), otherwise=otherwise)
 
 
+def keep_account(tx: Transaction, account: Account) -> None:
+    """Demand that an account which is there already, and by which somebody gets a place, is not being deleted."""
+    if account.version:
+        deleted = ConflictError("conflict", "This account was being changed at the same moment. Send it again.")
+        tx.require(account_key(account.person), Record.version == account.version, otherwise=deleted)
+
+
+def close_account(account: Account, *, closing: bool) -> None:
+    """Let nobody get a place by an account that is about to be deleted, or let them again. One UpdateItem."""
+    changed: list[Action] = [Path("data.closing").set(closing), Record.version.add(1)]
+    Record(*account_key(account.person)).update(changed, condition=Record.version == account.version)
+
+
+def remove_person(tx: Transaction, person: Person, address: str) -> None:
+    """Delete what is kept of a person under the digest of its address, who has no place anywhere any more.
+
+    Should somebody have changed the account since, nothing is written.
+    """
+    if person.account:
+        tx.delete(account_key(address), condition=Record.version == person.account.version)
+    if person.reset:
+        remove_reset(tx, address)
+    for throttle in person.throttles:
+        tx.delete(THROTTLE.key(person=address, window=str(throttle.window)))
+
+
 def member_key(member_id: str, store_id: str) -> Key:
     """Return where a member is kept."""
     return MEMBER.key(store=store_id, member=member_id)
@@ -68,11 +95,12 @@ def member_key(member_id: str, store_id: str) -> Key:
 def save_member(tx: Transaction, member: Member, *, otherwise: DomainError | None = None) -> Member:
     """Write a place in a store, in the list of its customer's employees or of the store's sales reps.
 
-    Returns it with its new version.
+    One that was erased is in neither. Returns it with its new version.
     """
     names = {"store": member.store_id, "name": folded(member.name)[:100], "member": member.id}
-    employees = MEMBER.index1(**names, customer=member.customer_id) if member.customer_id else None
-    reps = MEMBER.index2(**names) if member.role is Role.REP else None
+    listed = member.erased_at is None
+    employees = MEMBER.index1(**names, customer=member.customer_id) if listed and member.customer_id else None
+    reps = MEMBER.index2(**names) if listed and member.role is Role.REP else None
     record = Record.of(member_key(member.id, member.store_id), member, index1=employees, index2=reps)
     tx.save(record, otherwise=otherwise)
     return member.model_copy(update={"version": member.version + 1})

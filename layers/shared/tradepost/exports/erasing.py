@@ -1,0 +1,117 @@
+"""Erasing a person in the background, from its sessions to its account, as far as a worker's time goes.
+
+What it exported, and what was exported about it, goes with the files. An export that is being written is cancelled: its worker
+finds that out at the latest when it is about to say that the file is there.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from tradepost.aws.exports import delete_file, file_key
+from tradepost.domain.erasures import NOBODYS_NAME
+from tradepost.domain.errors import StaleError
+from tradepost.domain.exports import Export, PersonFilters, let_go
+from tradepost.domain.outbox import Erasure
+from tradepost.exports.writing import discard
+from tradepost.table.erasures import (
+    Whose,
+    forget_account,
+    forget_acting,
+    forget_api_keys,
+    forget_events,
+    forget_invitations,
+    forget_offers,
+    forget_sessions,
+)
+from tradepost.table.exports import export_key, list_exports, release_request, remove_export, save_export
+from tradepost.table.listing import Position
+from tradepost.table.reading import Reader
+
+_PAGE: Final = 50
+_TRIES: Final = 8
+
+
+def erase_person(erasure: Erasure, whose: Whose, *, has_time: Callable[[], bool]) -> str | None:
+    """Erase what is left of a person, from where an earlier message got to; returns how far it got, None if there is no more.
+
+    It does some of it in any case. Done again, from wherever, it changes nothing more.
+    """
+    begin = json.loads(erasure.reached) if erasure.reached else {}
+    names = list(_STEPS)
+    name: str | None = begin.get("step", names[0])
+    after: Position | None = begin.get("after")
+    while name is not None:
+        after = _STEPS[name](whose, after)
+        if after is None:
+            name = next(iter(names[names.index(name) + 1 :]), None)
+        if name is not None and not has_time():
+            return json.dumps({"step": name, "after": after})
+    return None
+
+
+def _forget_own_exports(whose: Whose, after: Position | None) -> Position | None:
+    found, following = list_exports(whose.store_id, whose.member_id, limit=_PAGE, after=after)
+    for export in found:
+        _forget_export(export.id, whose)
+    return following
+
+
+def _forget_archives(whose: Whose, after: Position | None) -> Position | None:
+    found, following = list_exports(whose.store_id, None, kind="person", limit=_PAGE, after=after)
+    for export in found:
+        if isinstance(export.filters, PersonFilters) and export.filters.member_id == whose.member_id:
+            _forget_export(export.id, whose)
+    return following
+
+
+def _forget_export(export_id: str, whose: Whose) -> None:
+    """Delete an export with its file, or cancel the one that is under way: there is no file then that anybody could get."""
+    key, file = export_key(whose.store_id, export_id), file_key(whose.store_id, export_id)
+    for attempt in range(_TRIES):
+        export = Reader().find(key, Export)
+        if export is None:
+            return
+        tx = whose.begin()
+        if export.is_over:
+            # The file first: without its export, nobody would know of it.
+            delete_file(file)
+            remove_export(tx, export)
+        else:
+            release_request(tx, export)
+            save_export(tx, _cancelled(export, whose))
+        try:
+            tx.commit()
+        except StaleError:
+            if attempt == _TRIES - 1:
+                raise
+            continue
+        discard(export)
+        return
+
+
+def _cancelled(export: Export, whose: Whose) -> Export:
+    requester = export.requested_by
+    change = {
+        "status": "cancelled",
+        "ended_at": whose.at,
+        "gone": "person_erased",
+        "file_name": "erased",
+        "filters_in_words": (),
+        "requested_by": requester.model_copy(update={"name": NOBODYS_NAME}) if requester.id == whose.member_id else requester,
+    }
+    return let_go(export).model_copy(update=change)
+
+
+_STEPS: Final[Mapping[str, Callable[[Whose, Position | None], Position | None]]] = {
+    "sessions": forget_sessions,
+    "own_exports": _forget_own_exports,
+    "archives": _forget_archives,
+    "invitations": forget_invitations,
+    "events": forget_events,
+    "acting": forget_acting,
+    "offers": forget_offers,
+    "api_keys": forget_api_keys,
+    "account": forget_account,
+}
+"""What is gone through, in this order: what lets somebody see the most of a person first, its account last."""

@@ -1,0 +1,255 @@
+"""A person gets everything that a store holds about it, as one archive that it can read, and nobody else's data with it."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.conftest import Clock
+from tests.support import export_files as exporting
+from tests.support.client import Client
+from tests.support.erasing import EMAIL, NAME, PHONE, Life, active, in_background, live
+from tests.support.export_files import files, track
+from tests.support.faults import failing, refusal
+from tests.support.mail import waiting_on
+from tests.support.ordering import send_event
+from tests.support.table import put_back, records, stored
+from tests.support.world import PASSWORD, Shop, open_shop
+from tradepost.table.records import Record
+
+SECRETS = ("password_hash", "$argon2", "tp_session", "sessions_valid_from")
+
+
+@pytest.fixture
+def life(shop: Shop) -> Life:
+    life, built = _lived(shop)
+    put_back(built)
+    exporting.prepare()
+    track(shop)
+    return life
+
+
+@cache
+def _lived(shop: Shop) -> tuple[Life, list[Record]]:
+    # It takes a while to live, and is done once.
+    return live(shop), records()
+
+
+def asked(client: Client) -> dict[str, Any]:
+    """Ask for one's archive."""
+    reply = client.post("/v1/me/archives")
+    assert reply.status == 202, reply.text
+    return dict(reply.json)
+
+
+def work() -> None:
+    """Let the worker write whatever was asked for."""
+    for key in waiting_on("exports"):
+        exporting.told(key._asdict())
+    exporting.work()
+
+
+def written(archive: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files of an archive, in the order in which they are in it."""
+    content = files()[f"exports/acme/{archive['id']}"]
+    with zipfile.ZipFile(io.BytesIO(content)) as unpacked:
+        assert unpacked.testzip() is None
+        return {name: unpacked.read(name).decode() for name in unpacked.namelist()}
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of a table by its columns."""
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_a_person_asks_for_everything_and_gets_a_link_to_it(shop: Shop, life: Life) -> None:
+    first = send_event("exports/archive_person.requested", TOKEN=life.client.token)
+    assert (first.status, first.json["kind"], first.json["status"]) == (202, "person", "queued")
+    assert first.json["filters"] == {"member_id": life.id}
+    work()
+    shown = life.client.get(f"/v1/me/archives/{first.json['id']}").json
+    assert (shown["status"], shown["progress"], shown["gone"], shown["empty_because"]) == ("done", 100, None, None)
+    link = parse_qs(urlsplit(shown["download_url"]).query)
+    assert (link["X-Amz-Expires"], link["response-content-type"]) == (["900"], ["application/zip"])
+    assert shown["file_name"].startswith("acme-person-")
+    assert shown["rows"] > 10
+    (listed,) = life.client.get("/v1/me/archives").json["items"]
+    assert (listed["id"], listed["download_url"]) == (shown["id"], None)
+
+
+def test_the_archive_tells_what_is_held_and_says_what_each_file_is(shop: Shop, life: Life) -> None:
+    active(life)
+    archive = asked(life.client)
+    work()
+    found = written(archive)
+    assert list(found) == [
+        *("README.txt", "profile.json", "membership.json", "consents.json", "sessions.json", "activities.csv", "orders.csv"),
+        *("offers.csv", "event_registrations.csv", "events.csv", "acting_sessions.csv", "invitations.csv", "api_keys.csv"),
+        *("exports.csv", "customers.csv"),
+    ]
+    readme = found["README.txt"]
+    assert all(name in readme for name in found if name != "README.txt")
+    assert all(
+        words in readme
+        for words in ("Acme", NAME, "Europe/Berlin", "You allow the store to keep it.", "Not in here: the audit")
+    )
+    account = json.loads(found["profile.json"])["account"]
+    assert (account["name"], account["email"]) == (NAME, EMAIL)
+    place = json.loads(found["membership.json"])
+    assert (place["name"], place["phone"], place["employee_role"], place["status"]) == (NAME, PHONE, "admin", "active")
+    assert [each["allowed"] for each in json.loads(found["consents.json"])] == [True]
+    assert [set(each) for each in json.loads(found["sessions.json"])] == [
+        {"device", "address", "started_at", "last_seen_at"},
+    ] * 2
+    assert [row["comment"] for row in rows(found["activities.csv"])] == ["'=lamp 0", "'=lamp 1", "'=lamp 2"]
+    parts = {row["order_id"]: row["part"] for row in rows(found["orders.csv"])}
+    own = ("ordered by you", "ordered for you", "ordered by you")
+    assert tuple(parts[life.ids[name]] for name in ("order", "fast", "acted")) == own
+    assert {row["total"] for row in rows(found["orders.csv"]) if row["order_id"] == life.ids["order"]} == {"33.87"}
+    assert set(life.ids[name] for name in ("asked", "accepted", "open")) <= {
+        row["offer_id"] for row in rows(found["offers.csv"])
+    }
+    registered = [(row["event"], row["whose"], row["name"]) for row in rows(found["event_registrations.csv"])]
+    assert sorted(registered) == sorted([("Meet the makers", "yours", NAME), ("Meet the makers", "somebody else's", "")] * 2)
+    assert [row["part"] for row in rows(found["acting_sessions.csv"])] == ["Rhea acted for you"]
+    assert [(row["part"], row["email"]) for row in rows(found["invitations.csv"])] == [
+        ("sent to you", EMAIL),
+        ("sent by you", ""),
+    ]
+    assert [(row["part"], row["name"]) for row in rows(found["api_keys.csv"])] == [("made by you", "Web shop")]
+    assert [row["part"] for row in rows(found["exports.csv"])] == ["asked for by you"]
+    everything = "\n".join(found.values())
+    # Neither secrets nor what others are called.
+    secrets = (*SECRETS, *(each["id"] for each in stored("session")))
+    assert [word for word in (*secrets, "una@bluedoor.test", "Cora", "cora@bluedoor.test") if word in everything] == []
+
+
+def test_a_sales_rep_finds_what_it_did_for_whomever(shop: Shop, life: Life) -> None:
+    archive = asked(life.team.rep.client)
+    work()
+    found = written(archive)
+    assert {row["order_id"] for row in rows(found["orders.csv"])} >= {life.ids["fast"], life.ids["acted"]}
+    assert life.ids["order"] not in {row["order_id"] for row in rows(found["orders.csv"])}
+    assert {row["part"] for row in rows(found["offers.csv"])} == {"yours"}
+    assert [row["part"] for row in rows(found["acting_sessions.csv"])] == [f"you acted for {NAME}"]
+    assert [row["customer_id"] for row in rows(found["customers.csv"])] == [life.market.customer["id"]]
+    assert rows(found["activities.csv"]) == []
+
+
+def test_the_owner_gets_the_same_about_any_member_and_its_own(shop: Shop, life: Life) -> None:
+    own = asked(life.client)
+    reply = shop.owner.post("/v1/exports", {"kind": "person", "filters": {"member_id": life.id}})
+    assert reply.status == 202, reply.text
+    asked(shop.owner)
+    work()
+    ours, theirs = written(own), written(reply.json)
+    differing = {name for name in ours if ours[name] != theirs[name]}
+    # When it was asked for, and that it was asked for.
+    assert differing <= {"README.txt", "exports.csv"}
+    # What the owner asks for about others is none of its archives, nor anybody else's.
+    assert len(shop.owner.get("/v1/me/archives").json["items"]) == 1
+    for client in (shop.owner, life.client):
+        assert client.get(f"/v1/me/archives/{reply.json['id']}").status == 404
+    assert shop.owner.get(f"/v1/me/archives/{own['id']}").status == 404
+
+
+def test_without_consent_no_activity_is_shown_and_the_archive_says_so(shop: Shop, life: Life, time: Clock) -> None:
+    active(life)
+    assert life.client.put("/v1/me/activity-consent", {"allowed": False}).status == 200
+    archive = asked(life.client)
+    work()
+    found = written(archive)
+    assert rows(found["activities.csv"]) == []
+    assert "There is nothing to show" in found["README.txt"]
+    assert [each["allowed"] for each in json.loads(found["consents.json"])] == [True, False]
+
+
+def test_an_archive_with_activity_is_not_handed_out_once_consent_is_withdrawn(shop: Shop, life: Life) -> None:
+    active(life)
+    archive = asked(life.client)
+    work()
+    path = f"/v1/me/archives/{archive['id']}"
+    assert life.client.get(path).json["download_url"]
+    assert life.client.put("/v1/me/activity-consent", {"allowed": False}).status == 200
+    shown = life.client.get(path).json
+    assert (shown["download_url"], shown["gone"]["code"]) == (None, "pending_review")
+
+
+def test_the_same_state_gives_the_same_bytes(shop: Shop, life: Life, time: Clock) -> None:
+    active(life)
+    archive = asked(life.client)
+    work()
+    (first,) = files().values()
+    record = Record.get(f"EXPORT#acme#{archive['id']}", "EXPORT")
+    asked_at = record.data["requested_at"]
+    # A worker that died before anything was noted leaves no trace but that it was at it.
+    again = asked(life.client)
+    time.advance(minutes=5)
+    Record.get(f"EXPORT#acme#{archive['id']}", "EXPORT").delete()
+    other = Record.get(f"EXPORT#acme#{again['id']}", "EXPORT")
+    other.update([Record.data["requested_at"].set(asked_at)])
+    work()
+    assert files()[f"exports/acme/{again['id']}"] == first
+
+
+@pytest.mark.parametrize("call", ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "TransactWriteItems"])
+def test_a_fault_on_the_way_ends_in_a_whole_archive(shop: Shop, life: Life, call: str) -> None:
+    archive = asked(life.client)
+    with failing(call, refusal(call, "InternalError"), times=1):
+        (key,) = waiting_on("exports")
+        exporting.told(key._asdict())
+        event = exporting.received()
+        assert event is not None
+        assert not exporting.consume(event)
+        exporting.come_again(event)
+    exporting.work()
+    shown = life.client.get(f"/v1/me/archives/{archive['id']}").json
+    assert (shown["status"], len(files())) == ("done", 1)
+    assert NAME in written(archive)["membership.json"]
+
+
+def test_asked_for_twice_it_is_one_archive(shop: Shop, life: Life) -> None:
+    first, second = asked(life.client), asked(life.client)
+    assert first["id"] == second["id"]
+    assert len(stored("export")) == 1
+    work()
+    assert asked(life.client)["id"] != first["id"]
+
+
+def test_nobody_sees_an_archive_of_somebody_else_nor_while_acting(shop: Shop, life: Life) -> None:
+    archive = asked(life.client)
+    rival = open_shop(shop.owner.as_(None), "rival")
+    for client in (life.market.buyer, life.team.rep.client, rival.owner):
+        assert client.get(f"/v1/me/archives/{archive['id']}").status == 404
+        assert client.get("/v1/me/archives").json["items"] == []
+    begun = {"customer_id": life.market.customer["id"], "employee_id": life.id, "reason": "Asked", "minutes": 60}
+    acting = shop.owner.as_(life.team.rep.client.post("/v1/acting-sessions", begun).json["token"])
+    for reply in (acting.post("/v1/me/archives"), acting.get("/v1/me/archives")):
+        assert (reply.status, reply.code) == (403, "not_while_acting")
+
+
+def test_an_erased_persons_archive_is_gone_whoever_asked_for_it(shop: Shop, life: Life, time: Clock) -> None:
+    own = asked(life.client)
+    theirs = shop.owner.post("/v1/exports", {"kind": "person", "filters": {"member_id": life.id}}).json
+    work()
+    assert set(files()) == {f"exports/acme/{own['id']}", f"exports/acme/{theirs['id']}"}
+    assert life.client.post("/v1/me/erasure", {"password": PASSWORD}).status == 202
+    in_background(time)
+    assert (files(), stored("export")) == ({}, [])
+    assert shop.owner.get(f"/v1/exports/{theirs['id']}").status == 404
+
+
+def test_an_archive_that_is_being_written_while_its_person_is_erased_never_comes(shop: Shop, life: Life, time: Clock) -> None:
+    archive = shop.owner.post("/v1/exports", {"kind": "person", "filters": {"member_id": life.id}}).json
+    assert life.client.post("/v1/me/erasure", {"password": PASSWORD}).status == 202
+    in_background(time)
+    work()
+    shown = shop.owner.get(f"/v1/exports/{archive['id']}")
+    assert (shown.json["status"], shown.json["download_url"], files()) == ("cancelled", None, {})
+    assert NAME not in shown.text

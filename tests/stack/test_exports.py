@@ -1,0 +1,136 @@
+"""Exports on a deployed stack: from the request to the file, whoever dies on the way, and for nobody who may not have it."""
+
+import csv
+import hashlib
+import io
+from datetime import timedelta
+from functools import partial
+from itertools import batched
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.stack.test_activities import allow, exported, rows_of, tracked
+from tests.support.deployed import Deployed, at_once, until
+from tests.support.ordering import open_market, open_team
+from tests.support.world import Shop
+from tradepost.domain.activities import Activity
+from tradepost.domain.clock import now
+from tradepost.domain.exports import Export
+from tradepost.domain.ids import new_id
+from tradepost.domain.people import Member
+from tradepost.domain.stores import Store
+from tradepost.table.activities import activity_record
+from tradepost.table.exports import export_key
+from tradepost.table.records import Record
+
+pytestmark = pytest.mark.stack
+
+MANY = 36_000
+"""Rows of some 500 bytes: enough for a file of several parts."""
+ENOUGH = "x" * 420
+
+
+def test_a_rep_gets_the_orders_of_its_customers_as_long_as_they_are_its_own(shop: Shop) -> None:
+    team = open_team(open_market(shop))
+    mine = [team.market.place() for _ in range(3)]
+    team.market.place(buyer=team.market.other_buyer)
+    asked = team.rep.client.post("/v1/exports", {"kind": "orders", "lines_per": "line"})
+    assert asked.status == 202, asked.text
+    path = f"/v1/exports/{asked.json['id']}"
+    until(lambda: team.rep.client.get(path).json["status"] == "done", "the export")
+    export = team.rep.client.get(path).json
+    rows = rows_of(export)
+    assert [row["order_number"] for row in rows] == [order["number"] for order in mine for _ in order["lines"]]
+    assert team.outsider.client.get(path).status == 404
+    assert (export["rows"], export["progress"], export["empty_because"]) == (len(rows), 100, None)
+
+    team.assign(None)
+    gone = team.rep.client.get(path).json
+    assert (gone["download_url"], gone["gone"]["code"]) == (None, "scope_changed")
+    assert shop.owner.get(path).json["download_url"] is not None
+
+
+def test_a_link_is_worth_nothing_in_another_place(shop: Shop) -> None:
+    open_market(shop)
+    export = exported(shop, kind="customers", excel=True)
+    link = export["download_url"]
+    answer = httpx.get(link, trust_env=False)
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    assert shop.slug in answer.headers["content-disposition"]
+    # The engine reads the names of files without their signature; on S3 a link without one is nobody's.
+    stripped = urlsplit(link)._replace(query="X-Amz-Expires=900&X-Amz-Signature=forged").geturl()
+    assert httpx.get(stripped, trust_env=False).status_code in {400, 403}
+
+
+def test_two_identical_requests_at_once_are_one_export(shop: Shop) -> None:
+    open_market(shop)
+    wanted = {"kind": "orders", "from": "2020-01-01", "to": "2030-01-01"}
+    replies = at_once([partial(shop.owner.post, "/v1/exports", wanted) for _ in range(6)])
+    assert {reply.status for reply in replies} == {202}
+    assert len({reply.json["id"] for reply in replies}) == 1
+    (listed,) = shop.owner.get("/v1/exports").json["items"]
+    until(lambda: shop.owner.get(f"/v1/exports/{listed['id']}").json["status"] == "done", "the export")
+    shown = shop.owner.get(f"/v1/exports/{listed['id']}").json
+    assert (shown["rows"], shown["empty_filter"]) == (0, "period")
+
+
+def test_an_export_that_was_killed_twice_is_the_same_to_the_byte(shop: Shop, deployed: Deployed) -> None:
+    market = tracked(shop)
+    allow(market.buyer, allowed=True)
+    fill(deployed, shop, market.buyer.get("/v1/me").json["id"])
+    whole = exported(shop, kind="activities")
+    assert whole["rows"] == MANY
+    asked = shop.owner.post("/v1/exports", {"kind": "activities", "from": "2020-01-01"})
+    path = f"/v1/exports/{asked.json['id']}"
+    for parts in (1, 2):
+        until(partial(_has_parts, deployed, shop, asked.json["id"], parts), "a part", seconds=180)
+        assert deployed.stack.kill("ProcessExportFunction") > 0
+        assert shop.owner.get(path).json["status"] == "running", "killed too late: there were too few"
+    until(lambda: shop.owner.get(path).json["status"] == "done", "the end", seconds=420)
+    export = shop.owner.get(path).json
+    contents = [httpx.get(each["download_url"], trust_env=False).content for each in (whole, export)]
+    first, second = (hashlib.sha256(content).hexdigest() for content in contents)
+    assert first == second
+    ids = [row["reference_id"] for row in csv.DictReader(io.StringIO(contents[1].decode()))]
+    assert ids == [str(number) for number in range(MANY)]
+
+
+def fill(deployed: Deployed, shop: Shop, member_id: str) -> None:
+    """Give a person so many activities, a millisecond apart, as if they had been recorded in the last hour."""
+    member = Member.model_validate(next(each for each in deployed.stored("member", shop.slug) if each["id"] == member_id))
+    store = Store.model_validate(deployed.stored("store", shop.slug)[0])
+    begin = now() - timedelta(minutes=1)
+    table = deployed.stack.outputs["TableName"]
+    for numbers in batched(range(MANY), 25, strict=False):
+        activities = [_activity(member, begin + timedelta(milliseconds=number), number) for number in numbers]
+        puts = [{"PutRequest": {"Item": activity_record(each, store).to_dynamodb_dict()}} for each in activities]
+        deployed.stack.client("dynamodb").batch_write_item(RequestItems={table: puts})
+
+
+def _activity(member: Member, at: Any, number: int) -> Activity:
+    return Activity(
+        id=new_id(),
+        store_id=member.store_id,
+        member_id=member.id,
+        customer_id=member.customer_id,
+        type="page_viewed",
+        reference_type="page",
+        reference_id=str(number),
+        comment=ENOUGH,
+        at=at,
+        recorded_at=at,
+        source="portal",
+        actor=member.party,
+        subject=member.party,
+        consent=member.consent,
+    )
+
+
+def _has_parts(deployed: Deployed, shop: Shop, export_id: str, count: int) -> bool:
+    named = {name: {"S": part} for name, part in export_key(shop.slug, export_id)._asdict().items()}
+    got = deployed.stack.client("dynamodb").get_item(TableName=deployed.stack.outputs["TableName"], Key=named)
+    checkpoint = Record.from_raw_data(got["Item"]).load(Export).checkpoint
+    return checkpoint is not None and len(checkpoint.parts) >= count
