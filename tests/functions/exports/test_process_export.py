@@ -1,5 +1,6 @@
 """The file of an export is written whole or not at all, the same bytes whatever dies on the way, and nobody waits in vain."""
 
+import contextvars
 import gzip
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -50,8 +51,8 @@ from tradepost.table.stores import store_key
 
 WORKER: Final = "exports/process_export"
 # In small, what is written in megabytes: two parts, and a rest.
-NOISE: Final = Noise(9, 1024)
-PIECE: Final = 4 * 1024
+NOISE: Final = Noise(5, 1024)
+PIECE: Final = 2 * 1024
 CALLS: Final = (
     "BatchGetItem",
     "TransactWriteItems",
@@ -83,7 +84,7 @@ def noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every export be of a file of several parts, which S3 takes small here."""
     monkeypatch.setattr(load_function(WORKER), "source_of", lambda *_: NOISE)
     monkeypatch.setattr(growing, "PIECE", PIECE)
-    monkeypatch.setattr(growing, "LEAST_PART", PIECE // 2)
+    monkeypatch.setattr(growing, "LEAST_PART", PIECE * 3 // 4)
     monkeypatch.setattr(models, "S3_UPLOAD_PART_MIN_SIZE", PIECE // 2)
 
 
@@ -370,7 +371,7 @@ def test_what_is_not_enough_for_a_part_is_noted_every_half_minute(
     class Slow(Noise):
         def read(self, position: str | None) -> Iterator[Stretch]:
             for stretch in super().read(position):
-                time.advance(seconds=16)
+                time.advance(seconds=31)
                 yield stretch
 
     monkeypatch.setattr(load_function(WORKER), "source_of", lambda *_: Slow(NOISE.count, NOISE.size))
@@ -381,7 +382,7 @@ def test_what_is_not_enough_for_a_part_is_noted_every_half_minute(
         assert consume(event) is False
     point = one(export_id, shop).checkpoint
     assert point is not None
-    assert (len(point.parts), point.rest is not None, point.position) == (1, True, "5")
+    assert (len(point.parts), point.rest is not None, point.position) == (1, True, "2")
     exporting.come_again(event)
     work()
     assert digest(written(export_id, shop)) == digest(expected(NOISE))
@@ -393,7 +394,7 @@ def test_what_is_not_enough_for_a_part_is_noted_every_half_minute(
 @pytest.mark.parametrize("call", CALLS)
 def test_killed_before_or_after_any_call_it_goes_on_to_the_same_bytes(shop: Shop, call: str, when: Any) -> None:
     deaths = 0
-    for skipping in (0, 1, 7):
+    for skipping in (0, 1, 3):
         export_id = asked(shop, gzip=skipping == 1)
         with failing(call, refusal(call, "InternalServerError"), skipping=skipping, when=when):
             while event := received():
@@ -529,7 +530,9 @@ def test_an_upload_that_was_ended_by_hand_is_begun_anew(shop: Shop) -> None:
     assert event
     assert consume(event)
     exporting.end_uploads()
-    work()
+    # moto has no such answer.
+    with failing("UploadPart", refusal("UploadPart", "NoSuchUpload")):
+        work()
     assert one(export_id, shop).restarts == 1
     assert digest(written(export_id, shop)) == digest(expected(NOISE))
 
@@ -556,7 +559,7 @@ def test_nobody_gets_a_file_who_has_left_the_store(shop: Shop) -> None:
     expect_nothing_left(shop)
 
 
-# What it may hold changes while it is written
+# What it may hold changes while it is written, by somebody else, who has another role: in a context of its own
 
 
 def withdraw(shop: Shop, member: Member) -> None:
@@ -574,7 +577,7 @@ def test_a_consent_that_is_withdrawn_meanwhile_is_respected(shop: Shop, call: st
     did(shop, ida, every(2))
     did(shop, bo, every(2))
     export_id = asked(shop)
-    with meanwhile(call, lambda: withdraw(shop, ida), when=when):
+    with meanwhile(call, lambda: contextvars.Context().run(withdraw, shop, ida), when=when):
         work()
     export = one(export_id, shop)
     assert {row["employee_name"] for row in rows_of(written(export_id, shop))} == {"Bo"}
@@ -591,21 +594,21 @@ def test_a_withdrawal_that_was_looked_into_is_no_reason_to_begin_anew(shop: Shop
         Record(*store_key(shop.slug)).update([Path("aside.withdrawals").set(1)])
         change(one(export_id, shop), withdrawals_reviewed=1)
 
-    with meanwhile("PutObject", review):
+    with meanwhile("PutObject", lambda: contextvars.Context().run(review)):
         work_off_all()
     assert (one(export_id, shop).status, one(export_id, shop).restarts) == ("done", 0)
 
 
 def test_a_customer_that_leaves_its_rep_meanwhile_is_not_in_the_file(shop: Shop) -> None:
     rhea = hire(shop, "Rhea")
-    doors = [shop.add_customer(f"Door {number}", None) for number in range(2)]
+    doors = [shop.add_customer(f"Door-{number}", None) for number in range(2)]
     for door in doors:
         allocate(shop, door, rhea)
         did(shop, employee(shop, Reader().get(customer_key(shop.slug, door["id"]), Customer), door["name"]), [BEGIN])
     export_id = asked(shop, member_id=rhea.id)
     with meanwhile("UploadPart", lambda: allocate(shop, doors[0])):
         work()
-    assert [row["company"] for row in rows_of(written(export_id, shop))] == ["Door 1"]
+    assert [row["company"] for row in rows_of(written(export_id, shop))] == ["Door-1"]
     assert one(export_id, shop).restarts == 1
 
 
@@ -626,7 +629,7 @@ def test_a_file_whose_content_never_settles_has_failed(shop: Shop) -> None:
     def unsettle() -> None:
         Record(*store_key(shop.slug)).update([Path("aside.withdrawals").set(next(counts))])
 
-    with meanwhile("PutObject", unsettle, times=999):
+    with meanwhile("PutObject", lambda: contextvars.Context().run(unsettle), times=999):
         work()
     export = one(export_id, shop)
     assert (export.status, export.restarts) == ("failed", MOST_RESTARTS + 1)
