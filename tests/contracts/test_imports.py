@@ -72,6 +72,7 @@ LIBRARIES = {
 
 PASSWORDS = {
     "identity/change_password": "the present and the new password",
+    "identity/erase_person": "proves the password",
     "identity/log_in": "proves the password",
     "identity/open_store": "the owner's password",
     "identity/reset_password": "the new password",

@@ -117,6 +117,14 @@ def test_files_of_exports_and_parts_of_those_that_never_came_to_be_delete_themse
     assert "VersioningConfiguration" not in bucket
 
 
+@pytest.mark.parametrize("function", ["exports/export_data", "exports/archive_person"])
+def test_what_mints_links_to_files_may_get_them_and_do_nothing_else_to_them(function: str) -> None:
+    of_files = [each for each in statements(function) if "s3:" in str(each["Action"])]
+    assert [(each["Action"], each["Resource"]) for each in of_files] == [
+        (["s3:GetObject"], {"Fn::Sub": "${ExportsBucket.Arn}/exports/*"})
+    ]
+
+
 def _is_denied_without_tls(policies: Mapping[str, Any], subject: str, name: str, action: str, wanted: list[Any]) -> bool:
     for policy in policies.values():
         named = policy[subject] if isinstance(policy[subject], list) else [policy[subject]]

@@ -14,6 +14,7 @@ from tradepost.domain.billing import Invoice, Issued, invoiced, taken_back
 from tradepost.domain.colours import contrast
 from tradepost.domain.customers import Customer, PostalAddress
 from tradepost.domain.events import Event
+from tradepost.domain.exports import EmptyBecause, Export, ExportFailure, OrderFilters
 from tradepost.domain.invitations import Invitation
 from tradepost.domain.invoicing import invoice_lines
 from tradepost.domain.offer_contents import OfferContent, OfferLine
@@ -30,6 +31,8 @@ from tradepost.mails.values import (
     TEMPLATES,
     OfferSaid,
     event_values,
+    export_failed_values,
+    export_ready_values,
     invitation_values,
     invoice_values,
     offer_news_values,
@@ -77,15 +80,14 @@ def values(name: str, *, called: str = "Blue Door", **branding: Any) -> Mapping[
         company = None if name.startswith("sales_rep") else customer(called)
         person = None if name.startswith("invitation") else member(called)
         return invitation_values(name, shop, offer(called), customer=company, member=person, link=LINK)
-    if name.startswith("reseller"):
-        return _of_reseller(name, shop, called)
+    for prefix, values_of in {"reseller": _of_reseller, "offer": _of_offer, "export": _of_export}.items():
+        if name.startswith(prefix):
+            return values_of(name, shop, called)
     if name.startswith("event"):
         told = event_values(shop, event(called), name=called, company=called)
         if name == "event_mailing":
             told["message"] = circular_message("About {{ event.title }}", "Dear {{ name }},\n\nbring a coat.", told)
         return told
-    if name.startswith("offer"):
-        return _of_offer(name, shop, called)
     if name.startswith("order"):
         return order_values(shop, order(called), event=name.removeprefix("order_"), name=called, company=called)
     return _of_somebody(name, shop, called)
@@ -108,6 +110,30 @@ def _of_reseller(name: str, shop: Store, called: str) -> Mapping[str, Any]:
         )
         return reseller_confirmation_values(shop, enrolment, link=LINK)
     return reseller_enrolled_values(shop, reseller) if name == "reseller_enrolled" else reseller_decision_values(shop, reseller)
+
+
+def _of_export(name: str, shop: Store, called: str) -> Mapping[str, Any]:
+    export = Export(
+        id="x",
+        store_id="acme",
+        kind="orders",
+        filters=OrderFilters(),
+        begin=AT,
+        end=AT,
+        time_zone="Asia/Tokyo",
+        file_name="acme-orders-until-2026-12-06.csv",
+        filters_in_words=(f"customer {called} (C-7Q4K9D)", "to 2026-12-06, days in Asia/Tokyo"),
+        fingerprint="f",
+        requested_by=SYSTEM,
+        member_id="m",
+        requested_at=AT,
+        rows=12345,
+        empty_because=EmptyBecause(filter="customer_id", detail=f"Nothing of {called}."),
+        failure=ExportFailure(code="too_often", detail=f"Not for {called}."),
+    )
+    if name == "export_failed":
+        return export_failed_values(shop, export, name=called)
+    return export_ready_values(shop, export, name=called, expires_at=AT)
 
 
 def _of_offer(name: str, shop: Store, called: str) -> Mapping[str, Any]:
@@ -476,7 +502,7 @@ def test_every_part_of_the_text_is_styled_for_programs_without_style_sheets(name
 def test_a_mail_with_a_value_missing_or_too_many_is_not_written(name: str) -> None:
     known = dict(values(name))
     with pytest.raises(ValidationError):
-        render_mail(name, {key: value for key, value in known.items() if key not in {"company", "email"}})
+        render_mail(name, {key: value for key, value in known.items() if key not in {"company", "email", "export"}})
     with pytest.raises(ValidationError):
         render_mail(name, known | {"password": "secret"})
 
@@ -592,3 +618,21 @@ def test_a_mail_about_the_password_is_neutral_unless_it_was_asked_for_at_a_store
     assert "Sent by Tradepost for Nord" in branded.text
     assert "until 6 December 2026, 14:30 UTC" in words(neutral.text)
     assert "until 6 December 2026, 15:30 CET" in words(branded.text)
+
+
+def test_the_mail_about_an_export_names_file_days_and_rows_and_leads_to_a_log_in_alone() -> None:
+    ready = render_mail("export_ready", values("export_ready"))
+    assert ready.subject == "Your export of orders is ready"
+    for said in (
+        "acme-orders-until-2026-12-06.csv",
+        "Rows: 12,345",
+        "customer Blue Door (C-7Q4K9D)",
+        "to 2026-12-06, days in Asia/Tokyo",
+        "kept for seven days, until 6 December 2026, 14:30 CET",
+    ):
+        assert said in ready.text.replace("\u00a0", " ")
+        assert said in HtmlPage(ready.html).text
+    assert {link["href"] for link in HtmlPage(ready.html).all("a")} == {"https://order.acme.test/"}
+    failed = render_mail("export_failed", values("export_failed"))
+    assert "has come to nothing: there is no file" in failed.text
+    assert "Not for Blue Door." in failed.text

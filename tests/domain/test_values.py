@@ -20,8 +20,10 @@ from tradepost.domain.values import (
     Quantity,
     Slug,
     Text,
+    clean_text,
     folded,
     mailable,
+    printable,
 )
 
 TEXT: TypeAdapter[str] = TypeAdapter(Text)
@@ -216,3 +218,17 @@ def test_a_day_is_a_date_alone(day: object) -> None:
 def test_folding_is_done_once_and_for_all(text: str) -> None:
     assert folded(folded(text)) == folded(text) or "\u0345" in unicodedata.normalize("NFD", text)
     assert folded(f" {text} ") == folded(text)
+
+
+@given(st.text())
+def test_any_text_can_be_made_printable_and_a_printable_one_stays_what_it_is(text: str) -> None:
+    shown = printable(text)
+    assert clean_text(shown) == shown
+    try:
+        assert shown == clean_text(text)
+    except ValueError:
+        assert shown != text
+
+
+def test_what_cannot_be_printed_leaves_a_space() -> None:
+    assert printable(" blue\x00lamp\u202e\ud800 ") == "blue lamp"

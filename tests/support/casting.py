@@ -18,6 +18,7 @@ from tests.support.api_keys import reseller_of
 from tests.support.bills import put_invoice
 from tests.support.client import Client
 from tests.support.enrolling import enrol
+from tests.support.erasing import archived_for_casting
 from tests.support.functions import ROOT, Reply
 from tests.support.paying import payments_for_casting
 from tests.support.reps import allocate, hire
@@ -227,6 +228,8 @@ def build_world(api: Client) -> World:
         **_enrolment(api),
         **_resellers(acme),
         **_bills(acme, buyer),
+        "archive_id": archived_for_casting(buyer),
+        "supervisor_id": supervisor.id,
         **_exports(rep.client),
     }
     tracked_for_casting(acme, ids["employee_id"], BUILT)

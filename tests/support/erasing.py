@@ -255,3 +255,10 @@ def with_deaths(deaths: int) -> None:
             reached = erase_person(erasure.model_copy(update={"reached": reached}), whose, has_time=lambda: False)
             if reached is None:
                 return
+
+
+def archived_for_casting(buyer: Client) -> str:
+    """Return an archive that a buyer has asked for about itself."""
+    asked = buyer.post("/v1/me/archives")
+    assert asked.status == 202, asked.text
+    return str(asked.json["id"])

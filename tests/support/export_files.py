@@ -1,4 +1,4 @@
-"""The way of an export in the tests: people who do things, a file that is asked for, the bucket, and the queue of its writer."""
+"""The way of an export in the tests: people who do things, a file that is asked for, the bucket, and its writer's queue."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ from tradepost.table.stores import store_key
 from tradepost.table.transaction import Transaction
 
 BEGIN: Final = datetime(2026, 3, 1, tzinfo=UTC)
-END: Final = datetime(2026, 11, 1, tzinfo=UTC)
+END: Final = datetime(2026, 4, 15, tzinfo=UTC)
 
 _worker = Worker(EXPORTS, "exports/process_export")
 told, received, handed = _worker.told, _worker.received, _worker.handed
@@ -197,6 +197,12 @@ def uploads() -> list[str]:
     return [each["UploadId"] for each in listed]
 
 
+def end_uploads() -> None:
+    """End the uploads that have not ended, as their time does."""
+    for each in _client().list_multipart_uploads(Bucket=os.environ["EXPORTS_BUCKET"])["Uploads"]:
+        _client().abort_multipart_upload(Bucket=os.environ["EXPORTS_BUCKET"], Key=each["Key"], UploadId=each["UploadId"])
+
+
 def written(export_id: str, shop: Shop) -> bytes:
     """Return the file of an export that is done, beside which nothing is left."""
     export = one(export_id, shop)
@@ -212,17 +218,18 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
 
 
 @dataclass
-class Fat:
-    """A source of as many stretches as wanted, each of which is a megabyte that cannot be packed well."""
+class Noise:
+    """A source of as many stretches as wanted, each of which is so many bytes and more, that cannot be packed well."""
 
     count: int
+    size: int
     columns: Sequence[str] = ("number", "text")
     filters: Mapping[str, str] = field(default_factory=lambda: {"all": "everything"})
 
     def read(self, position: str | None) -> Iterator[Stretch]:
         """Read on behind a stretch."""
         for number in range(int(position) + 1 if position else 0, self.count):
-            rows: list[list[Cell]] = [[number * 8 + row, _noise(number * 8 + row)] for row in range(8)]
+            rows: list[list[Cell]] = [[number * 8 + row, _noise(number * 8 + row, self.size // 8)] for row in range(8)]
             yield Stretch(rows, str(number), (number + 1) / self.count, {"all": len(rows)})
 
     def left_nothing(self) -> str | None:
@@ -231,8 +238,8 @@ class Fat:
 
 
 @cache
-def _noise(number: int) -> str:
-    return random.Random(number).randbytes(64 * 1024).hex()  # the same each time, not a secret
+def _noise(number: int, size: int) -> str:
+    return random.Random(number).randbytes(size // 2).hex()  # the same each time, not a secret
 
 
 @cache

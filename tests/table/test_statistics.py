@@ -19,6 +19,7 @@ from tradepost.domain.people import SYSTEM, Member
 from tradepost.domain.permissions import Role
 from tradepost.domain.scoping import Reach, Scope
 from tradepost.domain.statistics import ByDay, Figures, Period, Standing, figures_of, total_of
+from tradepost.domain.stores import Store
 from tradepost.table.customers import customer_key, get_customer, save_customer
 from tradepost.table.people import save_member
 from tradepost.table.reading import Reader
@@ -34,6 +35,7 @@ from tradepost.table.statistics import (
     of_customer,
     of_rep,
 )
+from tradepost.table.stores import save_store
 from tradepost.table.transaction import Transaction
 
 ZONE = "Europe/Berlin"
@@ -51,8 +53,9 @@ def _long_expressions() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _reps(aws: None) -> None:
+def _store_and_reps(aws: None) -> None:
     tx = begin()
+    save_store(tx, Store(slug="acme", name="Acme", currency="EUR", time_zone=ZONE, opened_at=tx.at))
     for name in ("r1", "r2", "r3"):
         member = Member(id=name, store_id="acme", person=name, role=Role.REP, name=name, email=f"{name}@reps.test")
         save_member(tx, member)

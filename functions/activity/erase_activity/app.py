@@ -14,7 +14,7 @@ from tradepost.domain import clock
 from tradepost.domain.activities import LATE_WRITERS
 from tradepost.domain.outbox import Erasure, OutboxItem
 from tradepost.exports.erasing import erase_person
-from tradepost.exports.reviewing import review_exports
+from tradepost.exports.reviewing import review_exports, review_late_writing
 from tradepost.table.activity_erasures import erase_activities, note_erasing
 from tradepost.table.erasures import Whose
 from tradepost.table.outbox import ConcludedError, concluding, note_reached
@@ -65,6 +65,8 @@ def _carry_on(record: dict[str, Any], context: Any) -> bool:
     # Whether somebody's activity is in a file is told by that activity: it goes last.
     if not review_exports(erasure.store_id, at=at, has_time=has_time):
         return not enqueue({key: "erasures"})
+    if at >= item.created_at + SETTLED_AFTER:
+        review_late_writing(erasure.store_id, erasure.withdrawal, at=at)
     if item.due_at is None or at >= item.due_at:
         note_erasing(erasure.store_id, erasure.withdrawal, at=at)
         before = item.created_at + CLOCKS_DIFFER_BY

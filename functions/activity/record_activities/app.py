@@ -27,18 +27,18 @@ def _claimable(value: str) -> str:
     return value
 
 
-type Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_claimable)]
-type Named = Annotated[str, AfterValidator(clean_text), Field(max_length=100)]
-type Comment = Annotated[str, AfterValidator(clean_text), Field(max_length=MAX_COMMENT)]
+type ToldType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_claimable)]
+type ReferenceText = Annotated[str, AfterValidator(clean_text), Field(max_length=100)]
+type ActivityComment = Annotated[str, AfterValidator(clean_text), Field(max_length=MAX_COMMENT)]
 
 
 class NewActivity(Value):
     """One thing that the user did: a kind of deed in snake_case, what it was done to, and when, if not just now."""
 
-    type: Kind
-    reference_type: Named | None = None
-    reference_id: Named | None = None
-    comment: Comment | None = None
+    type: ToldType
+    reference_type: ReferenceText | None = None
+    reference_id: ReferenceText | None = None
+    comment: ActivityComment | None = None
     at: Annotated[Moment | None, Field(description="At most 24 hours ago, and 5 minutes ahead for the sake of clocks.")] = None
 
 

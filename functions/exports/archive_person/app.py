@@ -52,8 +52,8 @@ def show_archive(archive_id: str, caller: Caller) -> ExportAnswer:
 
     One with activity in it is not handed out any more once consent to that is withdrawn, as `gone` says: ask for another one.
     """
-    archive = caller.reader.get(export_key(caller.store.id, archive_id), Export)
-    if not _is_own(archive, caller):
+    archive = caller.reader.find(export_key(caller.store.id, archive_id), Export)
+    if archive is None or not _is_own(archive, caller):
         raise NotFoundError("archive")
     return export_answer(archive, caller, with_link=True)
 

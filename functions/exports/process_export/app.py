@@ -138,11 +138,8 @@ def _write(work: Work, context: Any) -> bool:
     if is_outdated(export, store, requester):
         return _begin_anew(work)
     put_together(export)
-    at = clock.now()
-    tx, done = (
-        concluding(work.key, work.item, at=at),
-        finished(export, empty_because=why_empty(export, source) if source else None, at=at),
-    )
+    at, because = clock.now(), why_empty(export, source) if source else None
+    tx, done = concluding(work.key, work.item, at=at), finished(export, empty_because=because, at=at)
     _end(tx, done)
     tx.audit("export:finished", done.id, kind=done.kind, rows=done.rows)
     if at - done.requested_at > LONG:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from pynamodb.expressions.operand import Path
 
 from tests.conftest import Clock
@@ -410,16 +411,24 @@ def looks(scene: Scene) -> list[tuple[str, str, dict[str, str]]]:
     ]
 
 
-@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "InternalServerError", "AccessDeniedException"])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (refusal("PutItem", "ProvisionedThroughputExceededException"), "ProvisionedThroughputExceededException"),
+        (refusal("PutItem", "AccessDeniedException"), "AccessDeniedException"),
+        (EndpointConnectionError(endpoint_url="https://dynamodb.eu-west-1.amazonaws.com"), None),
+    ],
+    ids=["throttled", "not allowed", "not reached"],
+)
 def test_a_look_that_cannot_be_recorded_is_answered_all_the_same_and_logged_without_what_it_was(
-    scene: Scene, caplog: pytest.LogCaptureFixture, code: str
+    scene: Scene, caplog: pytest.LogCaptureFixture, error: Exception, code: str | None
 ) -> None:
     scene.begin()
     expected = {kind: sent(scene.ida.get(path, **query)).json for kind, path, query in looks(scene)}
     before = len(recorded())
     for kind, path, query in looks(scene):
         caplog.clear()
-        with failing("PutItem", refusal("PutItem", code)):
+        with failing("PutItem", error):
             reply = sent(scene.ida.get(path, **query))
         assert reply.json == expected[kind]
         (warning,) = [line for line in caplog.records if line.levelname == "WARNING"]

@@ -112,9 +112,8 @@ def test_the_archive_tells_what_is_held_and_says_what_each_file_is(shop: Shop, l
     own = ("ordered by you", "ordered for you", "ordered by you")
     assert tuple(parts[life.ids[name]] for name in ("order", "fast", "acted")) == own
     assert {row["total"] for row in rows(found["orders.csv"]) if row["order_id"] == life.ids["order"]} == {"33.87"}
-    assert set(life.ids[name] for name in ("asked", "accepted", "open")) <= {
-        row["offer_id"] for row in rows(found["offers.csv"])
-    }
+    offers = {life.ids[name] for name in ("asked", "accepted", "open")}
+    assert offers <= {row["offer_id"] for row in rows(found["offers.csv"])}
     registered = [(row["event"], row["whose"], row["name"]) for row in rows(found["event_registrations.csv"])]
     assert sorted(registered) == sorted([("Meet the makers", "yours", NAME), ("Meet the makers", "somebody else's", "")] * 2)
     assert [row["part"] for row in rows(found["acting_sessions.csv"])] == ["Rhea acted for you"]

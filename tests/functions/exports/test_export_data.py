@@ -238,6 +238,7 @@ def test_what_is_not_there_or_out_of_scope_is_not_exported_in_silence(team: Team
     for client, kind, filters in (
         (owner, "orders", {"customer_id": "nobody"}),
         (owner, "orders", {"sales_rep_id": "nobody"}),
+        (owner, "orders", {"sales_rep_id": "none"}),
         (owner, "orders", {"sales_rep_id": team.employee_id}),
         (owner, "activities", {"employee_id": "nobody"}),
         (owner, "customers", {"group_id": "nothing"}),
@@ -268,7 +269,8 @@ def test_the_same_asked_for_again_while_it_is_written_is_the_same_export(team: T
     again = asked(owner, **fields)
     assert (again["id"], again["status"], again["progress"], again["rows"]) == (first["id"], "running", 40, 7)
     assert (len(stored("export")), runs()) == (1, [first["id"]])
-    others = [asked(owner, **{**fields, **other}) for other in ({"from": "2026-01-02"}, {"excel": True}, {"filters": {}})]
+    changes: list[dict[str, Any]] = [{"from": "2026-01-02"}, {"excel": True}, {"filters": {}}]
+    others = [asked(owner, **{**fields, **change_of}) for change_of in changes]
     others.append(asked(team.rep.client, **fields))
     assert len({first["id"], *(each["id"] for each in others)}) == 5
     finish(first["id"])

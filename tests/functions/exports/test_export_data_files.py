@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -126,7 +126,7 @@ def test_an_upload_is_aborted_and_once_more_is_no_failure(bucket: Any) -> None:
 )
 def test_any_other_failure_of_s3_is_one(bucket: Any, operation: str, code: str) -> None:
     upload_id, parts = uploaded()
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "UploadPart": lambda: upload_part(KEY, upload_id, 3, LAST),
         "CompleteMultipartUpload": lambda: complete_upload(KEY, upload_id, parts),
         "AbortMultipartUpload": lambda: abort_upload(KEY, upload_id),

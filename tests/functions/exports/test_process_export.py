@@ -1,20 +1,24 @@
 """The file of an export is written whole or not at all, the same bytes whatever dies on the way, and nobody waits in vain."""
 
+import contextvars
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from moto.s3 import models
+from pynamodb.expressions.operand import Path
 
 from tests.conftest import Clock
 from tests.support import export_files as exporting
 from tests.support.export_files import (
     BEGIN,
     END,
-    Fat,
+    Noise,
     asked,
+    change,
     consume,
     customer,
     did,
@@ -27,15 +31,28 @@ from tests.support.export_files import (
     work,
     written,
 )
-from tests.support.faults import failing, refusal
+from tests.support.faults import failing, meanwhile, refusal
 from tests.support.functions import Context, load_function
 from tests.support.mail import waiting_on
-from tests.support.table import stored
+from tests.support.reps import allocate, hire
+from tests.support.table import counted_calls, put_back, stored
 from tests.support.world import Shop
-from tradepost.table.activity_reading import PAGE
+from tradepost.domain.customers import Customer
+from tradepost.domain.exports import LEASE, MOST_ATTEMPTS, MOST_RESTARTS
+from tradepost.domain.people import ConsentChange, Member
+from tradepost.exports import files as growing
+from tradepost.exports.activities import STRETCH
+from tradepost.exports.port import Stretch
+from tradepost.table.customers import customer_key
+from tradepost.table.people import member_key
+from tradepost.table.reading import Reader
+from tradepost.table.records import Record
+from tradepost.table.stores import store_key
 
-# Parts of eight stretches each, and a rest.
-FAT: Final = Fat(36)
+WORKER: Final = "exports/process_export"
+# In small, what is written in megabytes: two parts, and a rest.
+NOISE: Final = Noise(5, 1024)
+PIECE: Final = 2 * 1024
 CALLS: Final = (
     "BatchGetItem",
     "TransactWriteItems",
@@ -63,9 +80,12 @@ def ample(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def fat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every export be of a file of many parts."""
-    monkeypatch.setattr(load_function("exports/process_export"), "source_of", lambda *_: FAT)
+def noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every export be of a file of several parts, which S3 takes small here."""
+    monkeypatch.setattr(load_function(WORKER), "source_of", lambda *_: NOISE)
+    monkeypatch.setattr(growing, "PIECE", PIECE)
+    monkeypatch.setattr(growing, "LEAST_PART", PIECE * 3 // 4)
+    monkeypatch.setattr(models, "S3_UPLOAD_PART_MIN_SIZE", PIECE // 2)
 
 
 def digest(content: bytes) -> str:
@@ -73,12 +93,17 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def expected(*, packed: bool = False) -> bytes:
-    """Return the rows of the fat file."""
-    lines = [b"number,text\r\n"]
-    for stretch in FAT.read(None):
-        lines += [f'{number},"{text}"\r\n'.encode() for number, text in stretch.rows]
-    return b"".join(lines)
+def expected(source: Noise) -> bytes:
+    """Return a file of noise."""
+    lines = [f'{number},"{text}"\r\n' for stretch in source.read(None) for number, text in stretch.rows]
+    return "".join(["number,text\r\n", *lines]).encode()
+
+
+def work_off_all() -> None:
+    """Work until nothing is on the queue any more, whatever fails on the way."""
+    while event := received():
+        if not consume(event):
+            exporting.come_again(event)
 
 
 def expect_nothing_left(shop: Shop, *others: str) -> None:
@@ -112,14 +137,16 @@ def reasons(shop: Shop, **filters: str) -> tuple[str, str]:
 def test_a_file_of_activities_tells_who_did_what_and_when(shop: Shop) -> None:
     door = customer(shop, "C-7", name="Blue Door")
     ida, rhea = employee(shop, door, "Ida"), employee(shop, None, "Rhea")
-    did(shop, ida, [datetime(2026, 6, 1, 12, 0, 5, 999_000, tzinfo=UTC)], comment='Said "hi",\nleft', actor=rhea.party)
-    did(shop, rhea, [datetime(2026, 6, 1, 11, tzinfo=UTC)], type="log_in", reference_type=None, reference_id=None)
+    did(shop, ida, [datetime(2026, 4, 1, 12, 0, 5, 999_000, tzinfo=UTC)], comment='Said "hi",\nleft', actor=rhea.party)
+    did(shop, rhea, [datetime(2026, 4, 1, 11, tzinfo=UTC)], type="log_in", reference_type=None, reference_id=None)
     export_id = asked(shop)
     work()
     assert written(export_id, shop).decode() == (
-        "timestamp,customer_number,company,employee_name,employee_email,activity_type,reference_type,reference_id,comment,performed_by\r\n"
-        '2026-06-01 13:00:00,,,"Rhea","Rhea@door.test","log_in",,,,"Rhea"\r\n'
-        '2026-06-01 14:00:05,"C-7","Blue Door","Ida","Ida@door.test","product_viewed","product","A-1","Said ""hi"",\nleft","Rhea"\r\n'
+        "timestamp,customer_number,company,employee_name,employee_email,activity_type,"
+        "reference_type,reference_id,comment,performed_by\r\n"
+        '2026-04-01 13:00:00,,,"Rhea","Rhea@door.test","log_in",,,,"Rhea"\r\n'
+        '2026-04-01 14:00:05,"C-7","Blue Door","Ida","Ida@door.test","product_viewed","product","A-1",'
+        '"Said ""hi"",\nleft","Rhea"\r\n'
     )
     export = one(export_id, shop)
     assert (export.rows, export.empty_because, export.attempts, export.worker) == (2, None, 0, None)
@@ -142,7 +169,7 @@ def test_no_text_is_run_by_a_spreadsheet(shop: Shop) -> None:
     assert [row.pop(name) for name in ("timestamp", "activity_type")] == ["2026-03-01 01:00:00", "product_viewed"]
     assert row == {
         "customer_number": f"'{evil}",
-        "company": f"' {evil}",
+        "company": f"'{evil}",
         "employee_name": f"'+{evil}",
         "employee_email": "'-x@door.test",
         "reference_type": "'@x",
@@ -154,10 +181,10 @@ def test_no_text_is_run_by_a_spreadsheet(shop: Shop) -> None:
 
 @pytest.mark.usefixtures("ample")
 @pytest.mark.parametrize("filters", [{}, {"employee_id": "member-ida"}])
-def test_rows_are_in_the_order_of_time_across_shards_pages_and_months(shop: Shop, filters: Mapping[str, str]) -> None:
+def test_rows_are_in_the_order_of_time_across_shards_and_months(shop: Shop, filters: Mapping[str, str]) -> None:
     ida = employee(shop, customer(shop))
-    # More than a page of what is hers, and than a stretch of all, in several months.
-    made = did(shop, ida, every(PAGE + 300, hours=1) + every(20, begin=BEGIN + timedelta(days=90), hours=40))
+    # More than a stretch, in several months.
+    made = did(shop, ida, every(STRETCH + 20, minutes=80) + every(9, begin=BEGIN + timedelta(days=30), hours=20))
     export_id = asked(shop, filters, time_zone="UTC")
     work()
     found = rows_of(written(export_id, shop))
@@ -168,7 +195,7 @@ def test_both_changes_of_the_clocks_are_told_by_the_zone_of_the_file(shop: Shop)
     ida = employee(shop, customer(shop))
     spring, autumn = datetime(2026, 3, 29, 0, 30, tzinfo=UTC), datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
     did(shop, ida, [*every(2, begin=spring, hours=1), *every(4, begin=autumn, hours=1)])
-    export_id = asked(shop)
+    export_id = asked(shop, end=datetime(2026, 11, 1, tzinfo=UTC))
     work()
     assert [row["timestamp"][5:16] for row in rows_of(written(export_id, shop))] == [
         "03-29 01:30",
@@ -186,7 +213,7 @@ def test_a_period_ends_before_its_end_and_nothing_later_than_the_request_is_in_i
     did(shop, ida, [BEGIN - tick, BEGIN, END - tick, END])
     export_id = asked(shop, time_zone="UTC")
     work()
-    assert [row["timestamp"] for row in rows_of(written(export_id, shop))] == ["2026-03-01 00:00:00", "2026-10-31 23:59:59"]
+    assert [row["timestamp"] for row in rows_of(written(export_id, shop))] == ["2026-03-01 00:00:00", "2026-04-14 23:59:59"]
     did(shop, ida, [time.at - tick, time.at, time.at + tick])
     export_id = asked(shop, begin=time.at - 2 * tick, end=time.at + timedelta(days=9))
     work()
@@ -213,7 +240,7 @@ def test_filters_and_places_to_read_come_to_the_same(shop: Shop, filters: Mappin
     first, second = customer(shop), customer(shop, "C-2")
     ida, bo, cy = employee(shop, first, "Ida"), employee(shop, first, "Bo"), employee(shop, second, "Cy")
     for number, (member, of_type) in enumerate((each, name) for each in (ida, bo, cy) for name in ("log_in", "searched")):
-        did(shop, member, every(3, begin=BEGIN + timedelta(days=number * 30)), type=of_type)
+        did(shop, member, every(3, begin=BEGIN + timedelta(days=number * 7)), type=of_type)
     export_id = asked(shop, filters)
     work()
     found = {(row["employee_name"], row["activity_type"]) for row in rows_of(written(export_id, shop))}
@@ -254,7 +281,7 @@ def test_what_was_done_under_an_earlier_consent_stays_hidden(shop: Shop) -> None
 
 def test_an_empty_file_says_that_nothing_happened_in_the_period(shop: Shop) -> None:
     did(shop, employee(shop, customer(shop)), [BEGIN - timedelta(days=1), END])
-    assert reasons(shop) == ("period", "There is nothing to begin with: recorded from 2026-03-01 to 2026-11-01.")
+    assert reasons(shop) == ("period", "There is nothing to begin with: recorded from 2026-03-01 to 2026-04-15.")
 
 
 @pytest.mark.parametrize("name", ["customer_id", "employee_id"])
@@ -291,32 +318,40 @@ def test_an_empty_file_says_plainly_that_the_store_tracks_nothing(shop: Shop, co
 # In as many runs as it takes
 
 
-@pytest.mark.usefixtures("fat", "ample")
-def test_a_large_file_is_put_together_of_parts(shop: Shop) -> None:
-    export_id = asked(shop)
-    assert work() == 1
-    assert digest(written(export_id, shop)) == digest(expected())
+@pytest.mark.usefixtures("ample")
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_large_file_is_put_together_of_parts_as_large_as_s3_wants_them(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, *, packed: bool
+) -> None:
+    megabytes = Noise(18, 1024 * 1024)
+    monkeypatch.setattr(load_function(WORKER), "source_of", lambda *_: megabytes)
+    export_id = asked(shop, gzip=packed)
+    with counted_calls() as calls:
+        assert work() == 1
+    content = written(export_id, shop)
+    assert digest(gzip.decompress(content) if packed else content) == digest(expected(megabytes))
+    # Packed, sixteen of them are a part.
+    assert calls.count("UploadPart") == (2 if packed else 3)
     expect_nothing_left(shop, export_id)
 
 
-@pytest.mark.usefixtures("fat")
+@pytest.mark.usefixtures("noise")
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_same_bytes_are_written_in_one_run_and_in_many(
-    shop: Shop, ample: None, monkeypatch: pytest.MonkeyPatch, *, packed: bool
-) -> None:
-    at_once = asked(shop, gzip=packed)
-    assert work() == 1
-    monkeypatch.undo()
-    monkeypatch.setattr(load_function("exports/process_export"), "source_of", lambda *_: FAT)
+def test_the_same_bytes_are_written_in_one_run_and_in_many(shop: Shop, *, packed: bool) -> None:
     by_and_by = asked(shop, gzip=packed)
-    assert work() >= FAT.count
+    assert work() >= NOISE.count, "the tests' functions have little time, so that each run is one stretch"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Context, "get_remaining_time_in_millis", lambda _: 290_000)
+        at_once = asked(shop, gzip=packed)
+        assert work() == 1
     content = written(at_once, shop)
     assert digest(written(by_and_by, shop)) == digest(content)
-    assert digest(gzip.decompress(content) if packed else content) == digest(expected())
+    assert digest(gzip.decompress(content) if packed else content) == digest(expected(NOISE))
+    assert len(content.split(b"\x1f\x8b\x08\x00\x00\x00\x00\x00")) > 2 or not packed
     expect_nothing_left(shop, at_once, by_and_by)
 
 
-@pytest.mark.usefixtures("fat")
+@pytest.mark.usefixtures("noise")
 def test_progress_is_seen_on_the_way(shop: Shop) -> None:
     export_id = asked(shop)
     seen = []
@@ -325,27 +360,279 @@ def test_progress_is_seen_on_the_way(shop: Shop) -> None:
         export = one(export_id, shop)
         seen.append((export.progress, export.rows, export.status))
     assert seen == sorted(seen, key=lambda each: each[:2])
-    assert seen[0] == (int(100 / FAT.count), 8, "running")
-    assert seen[-1] == (100, FAT.count * 8, "done")
+    assert seen[0] == (int(100 / NOISE.count), 8, "running")
+    assert seen[-1] == (100, NOISE.count * 8, "done")
 
 
-@pytest.mark.usefixtures("fat", "ample")
+@pytest.mark.usefixtures("noise", "ample")
+def test_what_is_not_enough_for_a_part_is_noted_every_half_minute(
+    shop: Shop, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Noise):
+        def read(self, position: str | None) -> Iterator[Stretch]:
+            for stretch in super().read(position):
+                time.advance(seconds=31)
+                yield stretch
+
+    monkeypatch.setattr(load_function(WORKER), "source_of", lambda *_: Slow(NOISE.count, NOISE.size))
+    export_id = asked(shop)
+    event = received()
+    assert event
+    with failing("UploadPart", refusal("UploadPart", "InternalServerError"), skipping=1):
+        assert consume(event) is False
+    point = one(export_id, shop).checkpoint
+    assert point is not None
+    assert (len(point.parts), point.rest is not None, point.position) == (1, True, "2")
+    exporting.come_again(event)
+    work()
+    assert digest(written(export_id, shop)) == digest(expected(NOISE))
+    expect_nothing_left(shop, export_id)
+
+
+@pytest.mark.usefixtures("noise")
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("call", CALLS)
-def test_killed_before_or_after_any_call_it_goes_on_to_the_same_bytes(shop: Shop, call: str, when: Any, time: Clock) -> None:
-    # Given a clock by which a rest is noted now and then, and not only what is a part
-    export_id = asked(shop)
+def test_killed_before_or_after_any_call_it_goes_on_to_the_same_bytes(shop: Shop, call: str, when: Any) -> None:
     deaths = 0
-    for skipping in range(12):
-        event = received()
-        if event is None:
-            break
+    for skipping in (0, 1, 3):
+        export_id = asked(shop, gzip=skipping == 1)
         with failing(call, refusal(call, "InternalServerError"), skipping=skipping, when=when):
-            if not consume(event):
-                deaths += 1
-                exporting.come_again(event)
+            while event := received():
+                if not consume(event):
+                    deaths += 1
+                    exporting.come_again(event)
+        content = written(export_id, shop)
+        assert digest(gzip.decompress(content) if skipping == 1 else content) == digest(expected(NOISE))
+        assert one(export_id, shop).rows == NOISE.count * 8
+        assert waiting_on("exports") == []
+    assert deaths > 0
+    assert len([line for line in stored("audit") if line["action"] == "export:finished"]) == 3
+
+
+@pytest.mark.usefixtures("noise")
+def test_two_workers_of_one_export_leave_one_file(shop: Shop) -> None:
+    export_id = asked(shop)
+    exporting.relay()
+    first, second = received(), received()
+    assert first
+    assert second
+    with meanwhile("PutObject", lambda: exporting.handed(second)):
+        assert consume(first)
     work()
-    assert digest(written(export_id, shop)) == digest(expected())
-    assert len([line for line in stored("audit") if line["action"] == "export:finished"]) == 1
-    assert exporting.uploads() == [] or call == "CreateMultipartUpload" or call == "TransactWriteItems"
+    assert digest(written(export_id, shop)) == digest(expected(NOISE))
+    expect_nothing_left(shop, export_id)
+
+
+@pytest.mark.usefixtures("noise", "ample")
+def test_a_worker_that_was_too_slow_finds_that_another_has_gone_on(shop: Shop, time: Clock) -> None:
+    export_id = asked(shop)
+    exporting.relay()
+    first, second = received(), received()
+    assert first
+    assert second
+
+    def overtake() -> None:
+        time.advance(seconds=LEASE.total_seconds())
+        assert consume(second)
+
+    with meanwhile("UploadPart", overtake):
+        assert consume(first) is False
+    content = written(export_id, shop)
+    exporting.come_again(first)
+    work()
+    assert digest(written(export_id, shop)) == digest(content) == digest(expected(NOISE))
+    assert told(export_id) == ["done"], "it took longer than a minute"
+
+
+@pytest.mark.usefixtures("noise")
+def test_told_again_when_it_is_done_nothing_happens(shop: Shop) -> None:
+    export_id = asked(shop)
+    [key] = waiting_on("exports")
+    work()
+    before = stored("export")
+    exporting.told(key._asdict())
+    assert work() == 1
+    assert stored("export") == before
+    assert digest(written(export_id, shop)) == digest(expected(NOISE))
+
+
+def test_whoever_waited_for_long_is_told_by_mail(shop: Shop, time: Clock) -> None:
+    export_id = asked(shop)
+    time.advance(seconds=61)
+    work()
+    assert told(export_id) == ["done"]
+    written(export_id, shop)
+
+
+# Cancelled, and failed
+
+
+@pytest.mark.usefixtures("noise")
+@pytest.mark.parametrize("call", ["CreateMultipartUpload", "UploadPart", "PutObject", "CompleteMultipartUpload"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_cancelled_at_any_time_nothing_is_left_of_it(shop: Shop, call: str, when: Any) -> None:
+    export_id = asked(shop)
+
+    def cancel() -> None:
+        assert shop.owner.post(f"/v1/exports/{export_id}/cancel", etag="*").status == 200
+
+    with meanwhile(call, cancel, when=when):
+        while event := received():
+            if not consume(event):
+                exporting.come_again(event)
+    assert one(export_id, shop).status == "cancelled"
     assert waiting_on("exports") == []
+    assert [name for name in files() if name == f"exports/{shop.slug}/{export_id}"] == []
+    # What is begun at the very moment ends by itself.
+    assert exporting.uploads() == [] or call == "CreateMultipartUpload"
+    assert told(export_id) == []
+
+
+def test_cancelled_before_it_began_it_is_over(shop: Shop) -> None:
+    export_id = asked(shop)
+    assert shop.owner.post(f"/v1/exports/{export_id}/cancel", etag="*").status == 200
+    assert work() == 1
+    expect_nothing_left(shop)
+
+
+@pytest.mark.usefixtures("noise")
+def test_an_export_that_breaks_off_time_and_again_has_failed_and_says_so(shop: Shop) -> None:
+    export_id = asked(shop)
+    with failing("UploadPart", refusal("UploadPart", "InternalServerError"), times=99):
+        work_off_all()
+    export = one(export_id, shop)
+    assert (export.status, export.attempts) == ("failed", MOST_ATTEMPTS)
+    assert export.failure is not None
+    assert export.failure.code == "no_progress"
+    assert told(export_id) == ["failed"]
+    assert [line["details"]["code"] for line in stored("audit") if line["action"] == "export:failed"] == ["no_progress"]
+    expect_nothing_left(shop)
+
+
+@pytest.mark.usefixtures("noise")
+def test_attempts_are_counted_anew_with_everything_that_is_noted(shop: Shop) -> None:
+    export_id = asked(shop)
+    event = received()
+    assert event
+    with failing("CreateMultipartUpload", refusal("CreateMultipartUpload", "InternalServerError"), times=99):
+        for _ in range(MOST_ATTEMPTS - 1):
+            assert consume(event) is False
+    exporting.come_again(event)
+    work()
+    assert one(export_id, shop).attempts == 0
+    assert digest(written(export_id, shop)) == digest(expected(NOISE))
+
+
+@pytest.mark.usefixtures("noise")
+def test_an_upload_that_was_ended_by_hand_is_begun_anew(shop: Shop) -> None:
+    export_id = asked(shop)
+    event = received()
+    assert event
+    assert consume(event)
+    exporting.end_uploads()
+    # moto has no such answer.
+    with failing("UploadPart", refusal("UploadPart", "NoSuchUpload")):
+        work()
+    assert one(export_id, shop).restarts == 1
+    assert digest(written(export_id, shop)) == digest(expected(NOISE))
+
+
+@pytest.mark.usefixtures("noise")
+def test_a_file_of_too_many_parts_has_failed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradepost.exports.writing.MOST_PARTS", 2)
+    export_id = asked(shop)
+    work()
+    failure = one(export_id, shop).failure
+    assert failure is not None
+    assert failure.code == "too_large"
+    expect_nothing_left(shop)
+
+
+def test_nobody_gets_a_file_who_has_left_the_store(shop: Shop) -> None:
+    rhea = employee(shop, None, "Rhea", status="inactive")
+    export_id = asked(shop, member_id=rhea.id)
+    work()
+    failure = one(export_id, shop).failure
+    assert failure is not None
+    assert failure.code == "requester_gone"
+    assert told(export_id) == ["failed"]
+    expect_nothing_left(shop)
+
+
+# What it may hold changes while it is written, by somebody else, who has another role: in a context of its own
+
+
+def withdraw(shop: Shop, member: Member) -> None:
+    """Withdraw a consent, as far as an export sees it."""
+    change = ConsentChange(at=BEGIN, allowed=False, text_version="1")
+    put_back([Record.of(member_key(member.id, shop.slug), member.model_copy(update={"consents": (*member.consents, change)}))])
+    Record(*store_key(shop.slug)).update([Path("aside.withdrawals").set(1)])
+
+
+@pytest.mark.parametrize("call", ["CreateMultipartUpload", "PutObject", "UploadPart"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_consent_that_is_withdrawn_meanwhile_is_respected(shop: Shop, call: str, when: Any) -> None:
+    door = customer(shop)
+    ida, bo = employee(shop, door, "Ida"), employee(shop, door, "Bo")
+    did(shop, ida, every(2))
+    did(shop, bo, every(2))
+    export_id = asked(shop)
+    with meanwhile(call, lambda: contextvars.Context().run(withdraw, shop, ida), when=when):
+        work()
+    export = one(export_id, shop)
+    assert {row["employee_name"] for row in rows_of(written(export_id, shop))} == {"Bo"}
+    assert (export.restarts, export.withdrawals_reviewed, export.rows) == (1, 1, 2)
+    expect_nothing_left(shop, export_id)
+
+
+def test_a_withdrawal_that_was_looked_into_is_no_reason_to_begin_anew(shop: Shop) -> None:
+    ida = employee(shop, customer(shop))
+    did(shop, ida, every(2))
+    export_id = asked(shop)
+
+    def review() -> None:
+        Record(*store_key(shop.slug)).update([Path("aside.withdrawals").set(1)])
+        change(one(export_id, shop), withdrawals_reviewed=1)
+
+    with meanwhile("PutObject", lambda: contextvars.Context().run(review)):
+        work_off_all()
+    assert (one(export_id, shop).status, one(export_id, shop).restarts) == ("done", 0)
+
+
+def test_a_customer_that_leaves_its_rep_meanwhile_is_not_in_the_file(shop: Shop) -> None:
+    rhea = hire(shop, "Rhea")
+    doors = [shop.add_customer(f"Door-{number}", None) for number in range(2)]
+    for door in doors:
+        allocate(shop, door, rhea)
+        did(shop, employee(shop, Reader().get(customer_key(shop.slug, door["id"]), Customer), door["name"]), [BEGIN])
+    export_id = asked(shop, member_id=rhea.id)
+    with meanwhile("UploadPart", lambda: allocate(shop, doors[0])):
+        work()
+    assert [row["company"] for row in rows_of(written(export_id, shop))] == ["Door-1"]
+    assert one(export_id, shop).restarts == 1
+
+
+def test_a_store_that_stops_tracking_meanwhile_gives_no_activity(shop: Shop) -> None:
+    did(shop, employee(shop, customer(shop)), every(2))
+    export_id = asked(shop)
+    with meanwhile("UploadPart", lambda: exporting.track(shop, on=False)):
+        work()
+    assert rows_of(written(export_id, shop)) == []
+    assert one(export_id, shop).restarts == 1
+
+
+@pytest.mark.usefixtures("noise")
+def test_a_file_whose_content_never_settles_has_failed(shop: Shop) -> None:
+    export_id = asked(shop)
+    counts = iter(range(1, 999))
+
+    def unsettle() -> None:
+        Record(*store_key(shop.slug)).update([Path("aside.withdrawals").set(next(counts))])
+
+    with meanwhile("PutObject", lambda: contextvars.Context().run(unsettle), times=999):
+        work()
+    export = one(export_id, shop)
+    assert (export.status, export.restarts) == ("failed", MOST_RESTARTS + 1)
+    assert export.failure is not None
+    assert export.failure.code == "unsettled"
+    expect_nothing_left(shop)

@@ -1,5 +1,6 @@
 """A person is erased: what names it goes, at once or in the background, and what the law keeps stays byte for byte."""
 
+from contextvars import Context
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.support.erasing import (
     EMAIL,
     NAME,
     Life,
+    active,
     erasures,
     exported,
     in_background,
@@ -89,7 +91,18 @@ def test_what_still_names_an_erased_person_is_exactly_what_the_law_keeps(shop: S
     exported(life, by=life.id, export_id="queued")
     exported(life, by=life.id, export_id="fetched", done=True)
     exported(life, by=ola, export_id="archive", about=life.id, done=True)
-    named = {"acting_session", "api_key", "event_participant", "export", "invitation", "member", "session", "account"}
+    active(life)
+    named = {
+        "activity",
+        "acting_session",
+        "api_key",
+        "event_participant",
+        "export",
+        "invitation",
+        "member",
+        "session",
+        "account",
+    }
     assert set(traces()) == named | KEPT_BY_LAW | FOR_RETRIES
     assert life.erase().status == 202
     in_background(time)
@@ -297,7 +310,7 @@ def test_a_place_at_an_event_to_come_goes_to_the_first_in_line_and_who_came_befo
     assert {each["name"] for each in (coming[hers], past[hers])} == {"Erased person"}
     assert {each["email"] for each in (coming[hers], past[hers])} == {"erased@nobody.invalid"}
     assert (una in coming, coming[una]["name"], coming[una]["subject"]["name"]) == (True, "Una", "Erased person")
-    event = shop.owner.get(f"/v1/events/{life.ids['coming']}").json
+    (event,) = [each for each in stored("event") if each["id"] == life.ids["coming"]]
     assert (event["registered"], event["waiting"]) == (1, 0)
     told = [mail for mail in deliver() if "una@bluedoor.test" in mail.to]
     assert told
@@ -386,6 +399,21 @@ def test_while_an_account_is_being_deleted_nobody_joins_by_it(shop: Shop, life: 
     assert Reader().find(account_key(person_key(EMAIL)), Account) is None
     joined_anew = shop.owner.as_(None).post(f"/v1/invitation-links/{link}/acceptance", {"name": NAME, "password": PASSWORD})
     assert joined_anew.status == 201
+
+
+def test_whoever_joins_elsewhere_while_its_account_is_deleted_gets_a_new_one(shop: Shop, life: Life, time: Clock) -> None:
+    rival = open_shop(shop.owner.as_(None), "rival")
+    customer = rival.add_customer("Hidden Harbour", "hidden@harbour.test")
+    body = {"name": NAME, "email": EMAIL, "role": "buyer", "send_invitation": True}
+    added = rival.owner.post(f"/v1/customers/{customer['id']}/employees", body)
+    link = rival.owner.get(f"/v1/invitations/{added.json['invitation']['id']}").json["link"].rpartition("/i/")[2]
+    life.erase()
+    # The account was proven, and is deleted before the place is written.
+    with meanwhile("TransactWriteItems", lambda: Context().run(in_background, time)):
+        joined_anew = shop.owner.as_(None).post(f"/v1/invitation-links/{link}/acceptance", {"password": PASSWORD})
+    assert joined_anew.status == 201, joined_anew.text
+    assert Reader().find(account_key(person_key(EMAIL)), Account) is not None
+    assert log_in(shop).status == 201
 
 
 def test_whoever_waits_for_its_invitation_is_erased_with_the_link(shop: Shop, time: Clock) -> None:

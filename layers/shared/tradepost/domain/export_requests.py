@@ -23,8 +23,6 @@ KINDS: Final[Mapping[Role, frozenset[ExportKind]]] = {
     Role.BUYER: frozenset({"invoices", "orders"}),
 }
 """What everybody may export, of the customers in its scope. Of those who buy, only resellers may."""
-NOBODY: Final = "none"
-"""Instead of a sales rep: of customers whom no sales rep looks after."""
 # The smallest time that is told apart: what came in the same instant as the request is in the file.
 _INSTANT: Final = timedelta(milliseconds=1)
 

@@ -43,9 +43,14 @@ def is_to_be_reviewed(export: Export, withdrawals: int) -> bool:
 
     One that was not begun will be begun by what holds then.
     """
-    about_people = isinstance(export.filters, (ActivityFilters, PersonFilters))
-    at_stake = export.status in {"queued", "running", "done"} and export.gone is None and export.basis is not None
-    return about_people and at_stake and known_up_to(export) < withdrawals
+    return _is_at_stake(export) and known_up_to(export) < withdrawals
+
+
+def was_being_written(export: Export, withdrawal: Withdrawal) -> bool:
+    """Tell whether somebody was at work on a file when consent was withdrawn, and may have known the consent of before."""
+    begun_before = export.basis is not None and export.basis.withdrawals < withdrawal.number
+    at_work_then = export.ended_at is None or export.ended_at >= withdrawal.at
+    return _is_at_stake(export) and begun_before and at_work_then
 
 
 def trace_of(export: Export, withdrawal: Withdrawal) -> Trace | None:
@@ -57,6 +62,12 @@ def trace_of(export: Export, withdrawal: Withdrawal) -> Trace | None:
         return None
     filters = export.filters if isinstance(export.filters, ActivityFilters) else ActivityFilters()
     return Trace(export.store_id, withdrawal.member_id, withdrawal.consent, begin, end, filters.customer_id, filters.type)
+
+
+def _is_at_stake(export: Export) -> bool:
+    about_people = isinstance(export.filters, (ActivityFilters, PersonFilters))
+    there = export.status in {"queued", "running", "done"} and export.gone is None and export.basis is not None
+    return about_people and there
 
 
 def _lets_through(export: Export, withdrawal: Withdrawal) -> bool:

@@ -343,7 +343,8 @@ def failed(export: Export, failure: ExportFailure, *, at: datetime) -> Export:
 def is_outdated(export: Export, store: Store, requester: Member) -> bool:
     """Tell whether what has been written of a file must not be in it any more, by what holds now."""
     basis, now = export.basis, Basis.of(store, requester)
-    if basis is None or not basis.same_scope_as(now):
+    # What is held about a person goes by no scope.
+    if basis is None or (export.kind != "person" and not basis.same_scope_as(now)):
         return True
     if export.kind == "activities" and export.rows and not store.track_activity:
         return True

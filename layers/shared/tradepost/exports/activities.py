@@ -1,7 +1,7 @@
 """Activities to be exported: oldest first, of those customers that may be seen, and of people who allow it."""
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Final, NamedTuple
@@ -14,15 +14,15 @@ from tradepost.domain.exports import ActivityFilters, Export
 from tradepost.domain.people import Member
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
+from tradepost.exports.known import Known
 from tradepost.exports.port import Cell, Stretch
 from tradepost.table.activities import months_between, partition_of_customer, partition_of_member, partitions_of_month
 from tradepost.table.activity_reading import Index, Noted, behind, has_any, read_between
 from tradepost.table.customers import customer_key
 from tradepost.table.people import member_key
-from tradepost.table.reading import Reader
+from tradepost.table.records import Record
 
 STRETCH: Final = 500
-MOST_REMEMBERED: Final = 5000
 _TICK: Final = timedelta(milliseconds=1)
 
 
@@ -38,20 +38,6 @@ class _Company(NamedTuple):
     number: str
     name: str
     visible: bool
-
-
-class _Remembered[T](OrderedDict[str, T]):
-    """What was read last, and as much of it as fits."""
-
-    def unknown(self, names: Iterable[str]) -> list[str]:
-        """Return those that have to be read, for which there is room now; the others stay for long."""
-        wanted = list(dict.fromkeys(names))
-        missing = [name for name in wanted if name not in self]
-        for name in set(wanted) - set(missing):
-            self.move_to_end(name)
-        while self and len(self) + len(missing) > MOST_REMEMBERED:
-            self.popitem(last=False)
-        return missing
 
 
 class ActivitySource:
@@ -84,8 +70,10 @@ class ActivitySource:
         self._zone = ZoneInfo(export.time_zone)
         # Nothing that was recorded after it was asked for, so that an export ends although activity goes on.
         self._begin, self._end = export.begin, min(export.end, export.requested_at + _TICK)
-        self._people: _Remembered[_Person | None] = _Remembered()
-        self._companies: _Remembered[_Company | None] = _Remembered()
+        self._known_people, self._known_companies = Known(self._person), Known(self._company)
+        # Those of the stretch at hand.
+        self._people: Mapping[str, _Person | None] = {}
+        self._companies: Mapping[str, _Company | None] = {}
         self.filters = _in_words(export, store, scope)
 
     def read(self, position: str | None) -> Iterator[Stretch]:
@@ -179,22 +167,19 @@ class ActivitySource:
         )
 
     def _look_up(self, entries: Sequence[Noted]) -> None:
-        """Read whoever appears in some entries and is not known yet, in one consistent batch."""
-        store_id, reader = self._store.id, Reader()
-        people = self._people.unknown(entry.member_id for entry in entries)
-        companies = self._companies.unknown(entry.customer_id for entry in entries if entry.customer_id)
-        reader.fetch([member_key(each, store_id) for each in people] + [customer_key(store_id, each) for each in companies])
-        for each in people:
-            member = reader.find(member_key(each, store_id), Member)
-            self._people[each] = self._person(member) if member else None
-        for each in companies:
-            customer = reader.find(customer_key(store_id, each), Customer)
-            self._companies[each] = self._company(customer) if customer else None
+        """Read whoever appears in some entries and is not known yet."""
+        people = {entry.member_id: member_key(entry.member_id, self._store.id) for entry in entries}
+        companies = {each: customer_key(self._store.id, each) for entry in entries if (each := entry.customer_id)}
+        known, named = self._known_people.of(people.values()), self._known_companies.of(companies.values())
+        self._people = {each: known[key] for each, key in people.items()}
+        self._companies = {each: named[key] for each, key in companies.items()}
 
-    def _company(self, customer: Customer) -> _Company:
+    def _company(self, record: Record) -> _Company:
+        customer = record.load(Customer)
         return _Company(customer.number, customer.name, self._scope.covers(customer))
 
-    def _person(self, member: Member) -> _Person:
+    def _person(self, record: Record) -> _Person:
+        member = record.load(Member)
         return _Person(member.name, member.email, member.consent if may_be_kept(self._store, member) else None)
 
 

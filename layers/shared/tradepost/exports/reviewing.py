@@ -1,8 +1,9 @@
 """Reviewing the files of a store's exports after somebody withdrew consent: those that may hold too much are deleted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from tradepost.domain.activities import Withdrawal
 from tradepost.domain.export_reviews import (
@@ -14,6 +15,7 @@ from tradepost.domain.export_reviews import (
     taken_away,
     takes_whole,
     trace_of,
+    was_being_written,
 )
 from tradepost.domain.exports import Export
 from tradepost.domain.people import SYSTEM
@@ -32,36 +34,71 @@ _PAGE: Final = 100
 _TRIES: Final = 8
 
 
+class Decision(NamedTuple):
+    """What becomes of an export, and the withdrawal for which its file is taken away, if it is."""
+
+    changed: Export
+    cause: Withdrawal | None = None
+
+
+type Decide = Callable[[Export], Decision | None]
+
+
 def review_exports(store_id: str, *, at: datetime, has_time: Callable[[], bool]) -> bool:
     """Review what may hold something of the withdrawals so far; returns whether all has been. Done again, it goes on.
 
     Some are reviewed in any case. Raises `OvertakenError` where somebody else kept changing an export.
     """
     store = Reader().get(store_key(store_id), Store)
-    after: Position | None = None
-    while True:
-        rows = list_exports_since(store_id, at - LOOKED_BACK, limit=_PAGE, after=after)
-        found = [row.load(Export) for row in rows.records]
+    for found in _pages(store_id, at):
         concerned = [export for export in found if is_to_be_reviewed(export, store.withdrawals)]
         known = min((known_up_to(export) for export in concerned), default=store.withdrawals)
         withdrawals = withdrawals_after(store_id, known) if concerned else []
         for export in concerned:
-            _review(export.id, store, withdrawals, at=at)
+            _carry_out(export, partial(_review, store, withdrawals, at), at=at)
             if not has_time():
                 return False
+    return True
+
+
+def review_late_writing(store_id: str, number: int, *, at: datetime) -> None:
+    """Take away files of which somebody wrote when consent was withdrawn, if they may hold what was recorded late.
+
+    Whoever writes a file remembers whose consent it read: what was recorded only after the review may have passed by that.
+    """
+    for withdrawal in withdrawals_after(store_id, number - 1)[:1]:
+        for found in _pages(store_id, at):
+            for export in found:
+                if was_being_written(export, withdrawal):
+                    _carry_out(export, partial(_review_late, withdrawal), at=at)
+
+
+def _pages(store_id: str, at: datetime) -> Iterator[list[Export]]:
+    """Return the exports whose files may still be there, as they are listed, by the page."""
+    after: Position | None = None
+    while True:
+        rows = list_exports_since(store_id, at - LOOKED_BACK, limit=_PAGE, after=after)
+        yield [row.load(Export) for row in rows.records]
         after = rows.next_position
         if after is None:
-            return True
-
-
-def _review(export_id: str, store: Store, withdrawals: list[Withdrawal], *, at: datetime) -> None:
-    """Review an export as it is now, and anew if its worker, or whoever cancels it, is faster."""
-    for attempt in range(1, _TRIES + 1):
-        export = Reader().find(export_key(store.id, export_id), Export)
-        if export is None or not is_to_be_reviewed(export, store.withdrawals):
             return
+
+
+def _carry_out(listed: Export, decide: Decide, *, at: datetime) -> None:
+    """Decide about an export as it is now, and anew if its worker, or whoever cancels it, is faster."""
+    for attempt in range(1, _TRIES + 1):
+        export = Reader().find(export_key(listed.store_id, listed.id), Export)
+        decision = decide(export) if export else None
+        if export is None or decision is None:
+            return
+        tx = Transaction(store_owner(export.store_id), SYSTEM, SYSTEM, at)
+        if decision.cause:
+            # The file goes first: what dies behind that is decided again, and comes to the same.
+            discard(export)
+            tx.audit("export:taken_away", export.id, status=export.status, withdrawal=decision.cause.number)
+        save_export(tx, decision.changed, otherwise=OvertakenError())
         try:
-            _decide(export, store, withdrawals, at=at)
+            tx.commit()
         except OvertakenError:
             if attempt == _TRIES:
                 raise
@@ -69,19 +106,17 @@ def _review(export_id: str, store: Store, withdrawals: list[Withdrawal], *, at: 
             return
 
 
-def _decide(export: Export, store: Store, withdrawals: list[Withdrawal], *, at: datetime) -> None:
-    tx = Transaction(store_owner(store.id), SYSTEM, SYSTEM, at)
+def _review(store: Store, withdrawals: list[Withdrawal], at: datetime, export: Export) -> Decision | None:
+    if not is_to_be_reviewed(export, store.withdrawals):
+        return None
     since = [each for each in withdrawals if each.number > known_up_to(export)]
     cause = next((each for each in since if _may_hold(export, each, store, at=at)), None)
-    if cause:
-        # The file goes first. Nobody gets it meanwhile: it has not been reviewed.
-        discard(export)
-        changed = taken_away(export, cause)
-        tx.audit("export:taken_away", export.id, status=export.status, withdrawal=cause.number)
-    else:
-        changed = reviewed(export, store.withdrawals)
-    save_export(tx, changed, otherwise=OvertakenError())
-    tx.commit()
+    return Decision(taken_away(export, cause), cause) if cause else Decision(reviewed(export, store.withdrawals))
+
+
+def _review_late(withdrawal: Withdrawal, export: Export) -> Decision | None:
+    trace = trace_of(export, withdrawal) if was_being_written(export, withdrawal) else None
+    return Decision(taken_away(export, withdrawal), withdrawal) if trace and may_have_left(trace) else None
 
 
 def _may_hold(export: Export, withdrawal: Withdrawal, store: Store, *, at: datetime) -> bool:

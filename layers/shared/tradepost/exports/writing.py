@@ -92,8 +92,8 @@ def why_empty(export: Export, source: Source) -> EmptyBecause | None:
     for name, words in source.filters.items():
         past = point.reached.get(name, 0)
         if not past and left is None:
-            name = source.left_nothing() or name  # noqa: PLW2901
-            return EmptyBecause(filter=name, detail=f"There is nothing to begin with: {source.filters[name]}.")
+            blamed = source.left_nothing() or name
+            return EmptyBecause(filter=blamed, detail=f"There is nothing to begin with: {source.filters[blamed]}.")
         if not past:
             return EmptyBecause(filter=name, detail=f"This filter removed the last {left:,} that were left: {words}.")
         left = past

@@ -9,9 +9,10 @@ from pydantic import ConfigDict, Field
 
 from tradepost.aws.exports import download_link, file_key
 from tradepost.aws.secrets import signing_key
+from tradepost.domain.customer_lists import NOBODY
 from tradepost.domain.errors import InvalidError, NotFoundError
 from tradepost.domain.export_handouts import Withheld, withheld
-from tradepost.domain.export_requests import NOBODY, NewExport, requested
+from tradepost.domain.export_requests import NewExport, requested
 from tradepost.domain.exports import (
     EXPORT_REQUESTS,
     LINK_LIFETIME,
@@ -162,7 +163,7 @@ def _named_by(filters: Filters, store_id: str) -> Iterator[Key]:
                 yield from order_keys(store_id, value)
             case "group_id":
                 yield list_key(CustomerGroup, store_id, value)
-            case "employee_id" | "sales_rep_id" | "member_id" if value != NOBODY:
+            case "employee_id" | "sales_rep_id" | "member_id":
                 yield member_key(value, store_id)
                 place = split_member_id(value)
                 if place and place.customer_id:
@@ -172,9 +173,12 @@ def _named_by(filters: Filters, store_id: str) -> Iterator[Key]:
 def _in_words(filters: Filters, caller: CallerInfo) -> Iterator[str]:
     """Say what filters let through. Raises `NotFoundError` for what they name and is not there, or not in scope."""
     for name, value in filters.model_dump(exclude_none=True).items():
-        if name in _SAID:
+        of_customers = isinstance(filters, CustomerFilters)
+        if of_customers and (name, value) == ("sales_rep_id", NOBODY):
+            yield "without a sales rep"
+        elif name in _SAID:
             yield _SAID[name](value, caller)
-        elif not (isinstance(filters, CustomerFilters) and (name, value) == ("status", "all")):
+        elif not (of_customers and (name, value) == ("status", "all")):
             yield f"{name.replace('_', ' ')} {value}"
 
 
@@ -196,8 +200,6 @@ def _employee_in_words(member_id: str, caller: CallerInfo) -> str:
 
 def _sales_rep_in_words(member_id: str, caller: CallerInfo) -> str:
     """Name a sales rep. Whoever sees what is allocated to it alone knows of no other, and who buys of none."""
-    if member_id == NOBODY:
-        return "without a sales rep"
     rep, scope = caller.reader.find(member_key(member_id, caller.store.id), Member), caller.scope
     known = scope.reach in {"store", "active"} or member_id == scope.sales_rep_id
     if rep is None or rep.role is not Role.REP or not known:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tradepost.domain.billing import Invoice
     from tradepost.domain.customers import Customer
     from tradepost.domain.events import Event
+    from tradepost.domain.exports import Export
     from tradepost.domain.invitations import Invitation
     from tradepost.domain.offer_contents import OfferContent, OfferLine
     from tradepost.domain.offers import Offer, OfferStep
@@ -360,6 +361,50 @@ class InvoiceValues(Value):
     invoice: InvoiceContents
 
 
+class ExportContents(Value):
+    """An export as whoever asked for it reads of it."""
+
+    kind: Annotated[str, _told("What is exported.", "orders")]
+    file_name: Annotated[str, _told("What the file is called.", "lumen-orders-2026-01-01-to-2026-03-31.csv")]
+    filters: Annotated[
+        tuple[str, ...],
+        _told("By what it is filtered.", ("status shipped", "from 2026-01-01 to 2026-03-31, days in Europe/Berlin")),
+    ]
+    requested_at: Annotated[str, _told("When it was asked for, to the minute.", "6 December 2026, 14:30\u00a0CET")]
+
+
+class ExportReadyContents(ExportContents):
+    """An export that is done."""
+
+    rows: Annotated[str, _told("How many rows it has.", "12,345")]
+    empty_because: Annotated[str | None, _told("Why it has no rows, if it has none.", "No order is in the period.")] = None
+    kept_until: Annotated[str, _told("Until when the file is kept, to the minute.", "13 December 2026, 14:30\u00a0CET")]
+
+
+class ExportFailedContents(ExportContents):
+    """An export that failed."""
+
+    reason: Annotated[str | None, _told("Why there is no file.", "The file could not be written.")] = None
+
+
+class ExportReadyValues(Value):
+    """The file of an export, to whoever asked for it."""
+
+    store: StoreLook
+    name: PersonsName
+    login_url: LogInUrl = None
+    export: ExportReadyContents
+
+
+class ExportFailedValues(Value):
+    """An export that came to nothing, to whoever asked for it."""
+
+    store: StoreLook
+    name: PersonsName
+    login_url: LogInUrl = None
+    export: ExportFailedContents
+
+
 class MailTemplate(NamedTuple):
     """One kind of mail: what it knows, and when it is sent.
 
@@ -403,6 +448,8 @@ TEMPLATES: Final[Mapping[str, MailTemplate]] = {
     "event_mailing": MailTemplate(EventMailingValues, "Frames a circular mail to the participants of an event."),
     "invoice_issued": MailTemplate(InvoiceValues, "Brings an invoice."),
     "credit_note": MailTemplate(InvoiceValues, "Says that an invoice is taken back."),
+    "export_ready": MailTemplate(ExportReadyValues, "Tells whoever asked for an export that its file is there."),
+    "export_failed": MailTemplate(ExportFailedValues, "Tells whoever asked for an export that there will be no file."),
     "reseller_confirmation": MailTemplate(ResellerConfirmationValues, "Asks a new reseller to confirm its address."),
     "reseller_enrolled": MailTemplate(ResellerEnrolledValues, "Tells the store that a company has enrolled and waits."),
     "reseller_approved": MailTemplate(ResellerDecisionValues, "Tells a reseller that it was approved."),
@@ -691,6 +738,34 @@ def invoice_values(store: "Store", invoice: "Invoice", *, name: str | None) -> V
         store=look_of(store), name=name, company=invoice.customer_name, login_url=login_url(store), invoice=contents
     )
     return values.model_dump()
+
+
+def export_ready_values(store: "Store", export: "Export", *, name: str, expires_at: datetime) -> Values:
+    """Return what the mail about the file of an export knows; `name` is whose it is, `expires_at` when it is deleted."""
+    empty = export.empty_because
+    contents = ExportReadyContents(
+        **_export_contents(store, export),
+        rows=f"{export.rows:,}",
+        empty_because=empty.detail if empty else None,
+        kept_until=display_time(expires_at, store.time_zone),
+    )
+    return ExportReadyValues(store=look_of(store), name=name, login_url=login_url(store), export=contents).model_dump()
+
+
+def export_failed_values(store: "Store", export: "Export", *, name: str) -> Values:
+    """Return what the mail about an export knows that came to nothing; `name` is whose it is."""
+    reason = export.failure.detail if export.failure else None
+    contents = ExportFailedContents(**_export_contents(store, export), reason=reason)
+    return ExportFailedValues(store=look_of(store), name=name, login_url=login_url(store), export=contents).model_dump()
+
+
+def _export_contents(store: "Store", export: "Export") -> Values:
+    return {
+        "kind": export.kind,
+        "file_name": export.file_name,
+        "filters": export.filters_in_words,
+        "requested_at": display_time(export.requested_at, store.time_zone),
+    }
 
 
 def login_url(store: "Store") -> str | None:

@@ -3,8 +3,9 @@
 A store's own words are used where it has some. Whatever is wrong with them, the mail goes out, in the default's words then.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
@@ -18,6 +19,8 @@ from tradepost.domain.email_templates import EmailTemplate, TemplateText
 from tradepost.domain.erasures import NOBODYS_ADDRESS
 from tradepost.domain.event_mailings import EventMailing, is_still_true
 from tradepost.domain.events import Event, Participant
+from tradepost.domain.export_handouts import withheld
+from tradepost.domain.exports import Export
 from tradepost.domain.invitations import Invitation
 from tradepost.domain.offer_transitions import is_still_news
 from tradepost.domain.offers import Offer
@@ -25,6 +28,7 @@ from tradepost.domain.orders import Order
 from tradepost.domain.outbox import (
     TOLD_TO_CUSTOMERS,
     EventMail,
+    ExportMail,
     InvitationMail,
     InvoiceMail,
     OfferMail,
@@ -41,13 +45,14 @@ from tradepost.domain.people import Account, Member
 from tradepost.domain.resellers import Enrolment, Reseller, is_still_so
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
-from tradepost.domain.values import folded
+from tradepost.domain.values import Value, folded
 from tradepost.mails import values
 from tradepost.mails.rendering import BrokenTemplateError, MailText, circular_message, render_mail
 from tradepost.table.customers import customer_key
 from tradepost.table.email_templates import note_failure, template_key
 from tradepost.table.event_mailings import event_mailing_key
 from tradepost.table.events import event_key, participant_key
+from tradepost.table.exports import export_key
 from tradepost.table.invitations import invitation_key
 from tradepost.table.invoices import invoice_keys
 from tradepost.table.offers import offer_keys
@@ -65,27 +70,12 @@ type Told = Mapping[str, Any]
 
 def written(item: OutboxItem) -> Mail | None:
     """Return the mail that a message asks for; None if what it speaks of, or whom, has been revoked or removed since."""
-    message = item.message
-    read, mail = Reader(), None
-    match message:
-        case InvitationMail():
-            mail = _invitation(read, message)
-        case WelcomeMail():
-            mail = _welcome(read, message)
-        case OrderMail():
-            mail = _order(read, message)
-        case OfferMail():
-            mail = _offer(read, message)
-        case EventMail():
-            mail = _event(read, message)
-        case InvoiceMail():
-            mail = _invoice(read, message)
-        case ResellerConfirmationMail() | ResellerMail():
-            mail = _reseller(read, message)
-        case PasswordResetMail() | PasswordChangedMail():
-            mail = _password(read, message, item)
-        case TemplateTestMail():
-            mail = _template_test(read, message)
+    message, read = item.message, Reader()
+    if isinstance(message, PasswordChangedMail):
+        mail = _password_changed(read, message, changed_at=item.created_at)
+    else:
+        write = _WRITERS.get(type(message))
+        mail = write(read, message) if write else None
     return mail and mail.without({NOBODYS_ADDRESS})
 
 
@@ -219,12 +209,6 @@ def _event(read: Reader, message: EventMail) -> Mail | None:
     return _mail(store, (participant.email,), _worded(read, store, name, told))
 
 
-def _reseller(read: Reader, message: ResellerConfirmationMail | ResellerMail) -> Mail | None:
-    if isinstance(message, ResellerConfirmationMail):
-        return _reseller_confirmation(read, message)
-    return _reseller_news(read, message)
-
-
 def _reseller_confirmation(read: Reader, message: ResellerConfirmationMail) -> Mail | None:
     key = enrolment_key(message.store_id, message.enrolment_id)
     store = _store(read, message.store_id, "reseller_confirmation", [key])
@@ -249,12 +233,6 @@ def _reseller_news(read: Reader, message: ResellerMail) -> Mail | None:
     return _mail(store, (reseller.application.contact.email,), _worded(read, store, name, told))
 
 
-def _password(read: Reader, message: PasswordResetMail | PasswordChangedMail, item: OutboxItem) -> Mail | None:
-    if isinstance(message, PasswordResetMail):
-        return _password_reset(read, message)
-    return _password_changed(read, message, item)
-
-
 def _invoice(read: Reader, message: InvoiceMail) -> Mail | None:
     """Write to the customer's contact; whom the store named when the bill was issued gets a copy."""
     keys = invoice_keys(message.store_id, message.invoice_id)
@@ -271,6 +249,25 @@ def _invoice(read: Reader, message: InvoiceMail) -> Mail | None:
     return _mail(store, (customer.email,), _worded(read, store, name, told), cc=cc)
 
 
+def _export(read: Reader, message: ExportMail) -> Mail | None:
+    """Write to whoever asked for an export: that its file is there to be got behind a log-in, or that there is none."""
+    name, key = "export_ready" if message.event == "done" else "export_failed", export_key(message.store_id, message.export_id)
+    store = _store(read, message.store_id, name, [key])
+    export = read.get(key, Export)
+    member = read.get(member_key(export.member_id, store.id), Member)
+    if export.status != message.event or member.status != "active":
+        return None
+    if export.expires_at is None or message.event == "failed":
+        told = values.export_failed_values(store, export, name=member.name)
+        return _mail(store, (member.email,), _worded(read, store, name, told))
+    why = withheld(export, store=store, reader=member, at=clock.now())
+    # Whether somebody's activity has to be taken out of it is found out within minutes; most often it has not.
+    if why and why.code != "pending_review":
+        return None
+    told = values.export_ready_values(store, export, name=member.name, expires_at=export.expires_at)
+    return _mail(store, (member.email,), _worded(read, store, name, told))
+
+
 def _password_reset(read: Reader, message: PasswordResetMail) -> Mail | None:
     person = find_person(message.person)
     if person.account is None or person.reset is None or person.reset.nonce != message.nonce:
@@ -281,11 +278,11 @@ def _password_reset(read: Reader, message: PasswordResetMail) -> Mail | None:
     return _mail(store, (person.account.email,), _worded(read, store, "password_reset", told))
 
 
-def _password_changed(read: Reader, message: PasswordChangedMail, item: OutboxItem) -> Mail | None:
+def _password_changed(read: Reader, message: PasswordChangedMail, *, changed_at: datetime) -> Mail | None:
     key = ACCOUNT.key(person=message.person)
     store = _store_if_any(read, message.store_id, "password_changed", [key])
     account = read.get(key, Account)
-    told = values.password_changed_values(account, store, changed_at=item.created_at)
+    told = values.password_changed_values(account, store, changed_at=changed_at)
     return _mail(store, (account.email,), _worded(read, store, "password_changed", told))
 
 
@@ -338,3 +335,18 @@ def _mail(store: Store | None, to: tuple[str, ...], text: MailText, *, cc: tuple
     if store is None:
         return Mail(to, values.PRODUCT, None, text.subject, text.html, text.text)
     return Mail(to, store.display_name, store.branding.reply_to, text.subject, text.html, text.text, cc)
+
+
+_WRITERS: Final[Mapping[type[Value], Callable[[Reader, Any], Mail | None]]] = {
+    InvitationMail: _invitation,
+    WelcomeMail: _welcome,
+    OrderMail: _order,
+    OfferMail: _offer,
+    EventMail: _event,
+    InvoiceMail: _invoice,
+    ExportMail: _export,
+    ResellerConfirmationMail: _reseller_confirmation,
+    ResellerMail: _reseller_news,
+    PasswordResetMail: _password_reset,
+    TemplateTestMail: _template_test,
+}

@@ -8,7 +8,7 @@ from pynamodb.connection import TableConnection
 
 from tradepost.table.records import FirstIndex, Record, SecondIndex
 
-PAGE: Final = 300
+PAGE: Final = 1000
 """How many activities of a partition are read at once."""
 
 type Index = Literal["gsi1", "gsi2"]
