@@ -303,7 +303,7 @@ def test_an_empty_file_says_which_filter_removed_the_last_row(shop: Shop) -> Non
     work()
     because = one(export_id, shop).empty_because
     assert because is not None
-    assert (because.filter, because.detail) == ("scope", removed.format("customers that you may see"))
+    assert (because.filter, because.detail) == ("scope", "Nothing that was left is of customers that you may see.")
 
 
 @pytest.mark.parametrize("count", [0, 2])

@@ -133,9 +133,10 @@ class ActivitySource:
             yield "customer_id", lambda entry: entry.customer_id == wanted.customer_id
         if wanted.employee_id:
             yield "employee_id", lambda entry: entry.member_id == wanted.employee_id
+        # Before what looks into an entry: nobody is told by it what there is of customers that are none of its business.
+        yield "scope", self._is_visible
         if wanted.type:
             yield "type", lambda entry: entry.type == wanted.type
-        yield "scope", self._is_visible
         yield "consent", self._is_shown
 
     def _is_visible(self, entry: Noted) -> bool:
@@ -190,8 +191,8 @@ def _in_words(export: Export, store: Store, scope: Scope) -> Mapping[str, str]:
         "period": f"recorded from {export.first_day or export.begin.date()} to {export.last_day or export.end.date()}",
         "customer_id": "the customer that was chosen",
         "employee_id": "the employee that was chosen",
-        "type": f"the type {wanted.get('type')}",
         "scope": "all customers" if scope.reach == "store" else "customers that you may see",
+        "type": f"the type {wanted.get('type')}",
         "consent": "people who allow it" if store.track_activity else "the store's setting, which is not to track activity",
     }
     return {name: said for name, said in words.items() if name in wanted or name in {"period", "scope", "consent"}}

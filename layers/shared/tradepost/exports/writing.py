@@ -94,6 +94,9 @@ def why_empty(export: Export, source: Source) -> EmptyBecause | None:
         if not past and left is None:
             blamed = source.left_nothing() or name
             return EmptyBecause(filter=blamed, detail=f"There is nothing to begin with: {source.filters[blamed]}.")
+        if not past and name == "scope":
+            # How much there is of others is none of whoever may not see it.
+            return EmptyBecause(filter=name, detail=f"Nothing that was left is of {words}.")
         if not past:
             return EmptyBecause(filter=name, detail=f"This filter removed the last {left:,} that were left: {words}.")
         left = past
