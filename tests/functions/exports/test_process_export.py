@@ -295,7 +295,9 @@ def test_an_empty_file_says_which_filter_removed_the_last_row(shop: Shop) -> Non
     employee(shop, second, "Bo")
     did(shop, employee(shop, first, allows=(True, False)), every(3))
     removed = "This filter removed the last 3 that were left: {}."
-    assert reasons(shop) == ("consent", removed.format("people who allow it"))
+    assert reasons(shop) == ("consent", "This filter left nothing: people who allow it.")
+    assert reasons(shop, type="log_in")[0] == "consent", "what there is of whoever withdrew is told by no filter"
+    did(shop, employee(shop, first, "Cy"), every(3))
     assert reasons(shop, type="log_in") == ("type", removed.format("the type log_in"))
     assert reasons(shop, customer_id=first.id, employee_id="member-bo")[0] == "employee_id"
     rhea = employee(shop, None, "Rhea")
@@ -303,7 +305,7 @@ def test_an_empty_file_says_which_filter_removed_the_last_row(shop: Shop) -> Non
     work()
     because = one(export_id, shop).empty_because
     assert because is not None
-    assert (because.filter, because.detail) == ("scope", "Nothing that was left is of customers that you may see.")
+    assert (because.filter, because.detail) == ("scope", "This filter left nothing: customers that you may see.")
 
 
 @pytest.mark.parametrize("count", [0, 2])

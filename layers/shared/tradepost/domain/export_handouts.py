@@ -51,7 +51,7 @@ def _why(export: Export, store: Store, reader: Member, at: datetime) -> Withheld
     # What is held about a person goes by no scope.
     if export.kind != "person" and reader.id == export.member_id and not basis.same_scope_as(Basis.of(store, reader)):
         return "scope_changed"
-    if export.kind == "activities" and export.rows and not store.track_activity:
+    if export.kind in _WITH_ACTIVITIES and export.rows and basis.tracked and not store.track_activity:
         return "tracking_off"
     if export.kind in _WITH_ACTIVITIES and store.withdrawals > max(basis.withdrawals, export.withdrawals_reviewed):
         return "pending_review"

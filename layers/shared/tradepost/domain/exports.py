@@ -152,7 +152,8 @@ class Checkpoint(Value):
 class Basis(Value):
     """What the content of a file depends on besides its filters, as it was before anything was read.
 
-    `withdrawals` and `deactivations` are the store's counts, `departures` the requester's, whose scope is `reach` and `whose`.
+    `withdrawals` and `deactivations` are the store's counts, `departures` the requester's, whose scope is `reach` and `whose`;
+    `tracked` tells whether the store kept activity.
     """
 
     withdrawals: int
@@ -160,6 +161,7 @@ class Basis(Value):
     departures: int
     reach: Reach
     whose: str | None
+    tracked: bool = False
 
     @classmethod
     def of(cls, store: Store, requester: Member) -> "Basis":
@@ -172,11 +174,12 @@ class Basis(Value):
             departures=requester.departures if scope.reach == "allocated" else 0,
             reach=scope.reach,
             whose=scope.whose,
+            tracked=store.track_activity,
         )
 
     def same_scope_as(self, other: "Basis") -> bool:
         """Tell whether the requester saw the same customers, as far as none has left its scope."""
-        return self.model_copy(update={"withdrawals": other.withdrawals}) == other
+        return self.model_copy(update={"withdrawals": other.withdrawals, "tracked": other.tracked}) == other
 
 
 class EmptyBecause(Value):
@@ -346,7 +349,7 @@ def is_outdated(export: Export, store: Store, requester: Member) -> bool:
     # What is held about a person goes by no scope.
     if basis is None or (export.kind != "person" and not basis.same_scope_as(now)):
         return True
-    if export.kind == "activities" and export.rows and not store.track_activity:
-        return True
     about_people = export.kind in {"activities", "person"}
+    if about_people and basis.tracked and not now.tracked:
+        return True
     return about_people and now.withdrawals > max(basis.withdrawals, export.withdrawals_reviewed)

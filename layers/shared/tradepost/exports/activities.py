@@ -16,6 +16,7 @@ from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.exports.known import Known
 from tradepost.exports.port import Cell, Stretch
+from tradepost.exports.wording import period_in_words
 from tradepost.table.activities import months_between, partition_of_customer, partition_of_member, partitions_of_month
 from tradepost.table.activity_reading import Index, Noted, behind, has_any, read_between
 from tradepost.table.customers import customer_key
@@ -69,7 +70,10 @@ class ActivitySource:
         self._store, self._scope = store, scope
         self._zone = ZoneInfo(export.time_zone)
         # Nothing that was recorded after it was asked for, so that an export ends although activity goes on.
-        self._begin, self._end = export.begin, min(export.end, export.requested_at + _TICK)
+        self._end = min(export.end, export.requested_at + _TICK)
+        # What the store keeps no longer is not shown any more, whether it is deleted already or not.
+        kept_since = export.requested_at - timedelta(days=store.activity_days)
+        self._begin = min(max(export.begin, kept_since), self._end)
         self._known_people, self._known_companies = Known(self._person), Known(self._company)
         # Those of the stretch at hand.
         self._people: Mapping[str, _Person | None] = {}
@@ -133,11 +137,11 @@ class ActivitySource:
             yield "customer_id", lambda entry: entry.customer_id == wanted.customer_id
         if wanted.employee_id:
             yield "employee_id", lambda entry: entry.member_id == wanted.employee_id
-        # Before what looks into an entry: nobody is told by it what there is of customers that are none of its business.
+        # Before what looks into an entry: nobody is told by it what there is of others, or of people who do not allow it.
         yield "scope", self._is_visible
+        yield "consent", self._is_shown
         if wanted.type:
             yield "type", lambda entry: entry.type == wanted.type
-        yield "consent", self._is_shown
 
     def _is_visible(self, entry: Noted) -> bool:
         # As `is_visible` has it, of which each company is asked once.
@@ -188,11 +192,11 @@ def _in_words(export: Export, store: Store, scope: Scope) -> Mapping[str, str]:
     """Return the filters of an export, in the order in which they are applied, with what they stand for."""
     wanted = {name: value for name, value in export.filters if value}
     words = {
-        "period": f"recorded from {export.first_day or export.begin.date()} to {export.last_day or export.end.date()}",
+        "period": period_in_words("recorded", export),
         "customer_id": "the customer that was chosen",
         "employee_id": "the employee that was chosen",
         "scope": "all customers" if scope.reach == "store" else "customers that you may see",
-        "type": f"the type {wanted.get('type')}",
         "consent": "people who allow it" if store.track_activity else "the store's setting, which is not to track activity",
+        "type": f"the type {wanted.get('type')}",
     }
     return {name: said for name, said in words.items() if name in wanted or name in {"period", "scope", "consent"}}

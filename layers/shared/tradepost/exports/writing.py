@@ -23,6 +23,7 @@ from tradepost.domain.spreadsheets import header_of, lines_of
 from tradepost.domain.stores import Store
 from tradepost.exports.files import GrowingFile
 from tradepost.exports.port import Source, Stretch
+from tradepost.table.transaction import OvertakenError
 
 # Whoever waits sees by that how far it has got, and a worker that takes over has no more than this to do again.
 LONGEST_UNNOTED: Final = timedelta(seconds=30)
@@ -94,9 +95,9 @@ def why_empty(export: Export, source: Source) -> EmptyBecause | None:
         if not past and left is None:
             blamed = source.left_nothing() or name
             return EmptyBecause(filter=blamed, detail=f"There is nothing to begin with: {source.filters[blamed]}.")
-        if not past and name == "scope":
-            # How much there is of others is none of whoever may not see it.
-            return EmptyBecause(filter=name, detail=f"Nothing that was left is of {words}.")
+        if not past and name in {"scope", "consent"}:
+            # How much there is of others is none of the business of whoever may not see it.
+            return EmptyBecause(filter=name, detail=f"This filter left nothing: {words}.")
         if not past:
             return EmptyBecause(filter=name, detail=f"This filter removed the last {left:,} that were left: {words}.")
         left = past
@@ -140,7 +141,13 @@ def _with_rest(export: Export, point: Checkpoint, file: GrowingFile) -> Checkpoi
 
 def _noted(export: Export, point: Checkpoint, share: float, save: Save) -> Export:
     before = _checkpoint(export).rest
-    saved = save(advanced(export, point, share, at=clock.now()))
+    try:
+        saved = save(advanced(export, point, share, at=clock.now()))
+    except OvertakenError:
+        # Nobody knows of it: whoever was faster can only delete what was noted.
+        if point.rest and point.rest != before:
+            delete_file(point.rest.name)
+        raise
     if before and before != point.rest:
         delete_file(before.name)
     return saved
