@@ -16,7 +16,6 @@ from tradepost.domain.exports import (
     TOO_LARGE,
     Export,
     ExportFailure,
-    failed,
     finished,
     is_outdated,
     let_go,
@@ -30,7 +29,7 @@ from tradepost.domain.stores import Store
 from tradepost.exports.archiving import write_whole
 from tradepost.exports.sources import source_of
 from tradepost.exports.writing import TooLargeError, begin, discard, put_together, why_empty, write_on
-from tradepost.table.exports import export_key, release_request, save_export
+from tradepost.table.exports import export_key, release_request, save_export, save_failure
 from tradepost.table.outbox import concluding
 from tradepost.table.people import member_key
 from tradepost.table.reading import Reader
@@ -140,7 +139,8 @@ def _write(work: Work, context: Any) -> bool:
     put_together(export)
     at, because = clock.now(), why_empty(export, source) if source else None
     tx, done = concluding(work.key, work.item, at=at), finished(export, empty_because=because, at=at)
-    _end(tx, done)
+    save_export(tx, done, otherwise=OvertakenError())
+    release_request(tx, done)
     tx.audit("export:finished", done.id, kind=done.kind, rows=done.rows)
     if at - done.requested_at > LONG:
         tx.announce(ExportMail(store_id=done.store_id, export_id=done.id, event="done"))
@@ -160,20 +160,11 @@ def _begin_anew(work: Work) -> bool:
 
 def _fail(work: Work, failure: ExportFailure) -> bool:
     """Note that there will be no file, and tell whoever waits for it."""
-    at = clock.now()
-    over = failed(work.export, failure, at=at)
-    tx = Transaction(store_owner(over.store_id), SYSTEM, SYSTEM, at)
-    _end(tx, over)
-    tx.audit("export:failed", over.id, kind=over.kind, code=failure.code)
-    tx.announce(ExportMail(store_id=over.store_id, export_id=over.id, event="failed"))
+    tx = Transaction(store_owner(work.export.store_id), SYSTEM, SYSTEM, clock.now())
+    over = save_failure(tx, work.export, failure)
     tx.commit()
     logger.warning("export failed", export=over.id, kind=over.kind, code=failure.code)
     return _wind_up(work.key, work.item, over)
-
-
-def _end(tx: Transaction, over: Export) -> None:
-    save_export(tx, over, otherwise=OvertakenError())
-    release_request(tx, over)
 
 
 def _wind_up(key: Key, item: OutboxItem, export: Export | None) -> bool:

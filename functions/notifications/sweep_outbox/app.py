@@ -1,5 +1,6 @@
 """Every few minutes: put what is still waiting in the outbox on its queue again, in case its relay was lost."""
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -8,9 +9,12 @@ from aws_lambda_powertools import Logger
 from tradepost.aws.queues import enqueue
 from tradepost.domain import clock
 from tradepost.domain.delivery import GIVEN_UP
-from tradepost.domain.outbox import SHARDS, OutboxItem, queue_of
+from tradepost.domain.exports import NO_PROGRESS, Export
+from tradepost.domain.outbox import SHARDS, ExportRun, OutboxItem, queue_of
 from tradepost.table.deliveries import conclude
-from tradepost.table.outbox import list_due, postpone
+from tradepost.table.exports import export_key, save_failure
+from tradepost.table.outbox import ConcludedError, concluding, list_due, postpone
+from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
 
 logger = Logger(service="tradepost")
@@ -39,10 +43,29 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
 def _given_up(key: Key, item: OutboxItem, at: datetime) -> bool:
     try:
-        conclude(key, item, GIVEN_UP, at=at, failure=item.last_error or "expired")
+        _conclude(key, item, at)
     except Exception:  # one message that nobody foresaw must not hold up the others: it is looked at again much later
         logger.exception("message not given up", outbox=item.id)
         postpone(key, item, until=item.next_look(at))
         return False
     logger.error("message given up", outbox=item.id, type=item.message.type, reason=item.last_error)
     return True
+
+
+def _conclude(key: Key, item: OutboxItem, at: datetime) -> None:
+    """Note a message as failed for good, and what that means for whoever waits for what it was to bring."""
+    failure = item.last_error or "expired"
+    if isinstance(item.message, ExportRun):
+        _conclude_export(key, item, item.message, at=at, failure=failure)
+    else:
+        conclude(key, item, GIVEN_UP, at=at, failure=failure)
+
+
+def _conclude_export(key: Key, item: OutboxItem, message: ExportRun, *, at: datetime, failure: str) -> None:
+    """Let an export fail together with its message. If a worker goes on with it just now, neither is given up yet."""
+    tx = concluding(key, item, at=at, failure=failure)
+    export = Reader().find(export_key(message.store_id, message.export_id), Export)
+    if export and not export.is_over:
+        save_failure(tx, export, NO_PROGRESS)
+    with contextlib.suppress(ConcludedError):
+        tx.commit()

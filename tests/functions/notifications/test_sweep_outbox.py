@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from tests.conftest import Clock
-from tests.support.faults import failing, refusal
+from tests.support import export_files as exporting
+from tests.support.faults import failing, meanwhile, refusal
 from tests.support.functions import ROOT, run
 from tests.support.mail import deliver, queued
 from tests.support.queues import create_mail_queue, received
@@ -78,3 +79,67 @@ def test_a_message_that_was_carried_out_is_never_swept(waiting: list[dict[str, s
     time.advance(days=2)
     assert run("notifications/sweep_outbox", EVENT) == {"overdue": 0, "refused": 0, "given_up": 0}
     assert {item["status"] for item in stored("outbox")} == {"done"}
+
+
+@pytest.fixture
+def export_id(shop: Shop) -> str:
+    """An export whose message no worker has ever got through with."""
+    exporting.prepare()
+    return exporting.asked(shop)
+
+
+def export_stands(shop: Shop, export_id: str) -> tuple[str, str | None, list[str], list[str], int]:
+    """Return how an export stands, why it failed, how its message stands, what is mailed about it, and its claims."""
+    export = exporting.one(export_id, shop)
+    messages = stored("outbox")
+    return (
+        export.status,
+        export.failure.code if export.failure else None,
+        [item["status"] for item in messages if item["message"]["type"] == "export"],
+        [item["message"]["event"] for item in messages if item["message"]["type"] == "export_news"],
+        len([item for item in stored("claim") if "#export#" in item["pk"]]),
+    )
+
+
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_an_export_whose_message_is_given_up_has_failed_and_whoever_waits_is_told(
+    shop: Shop, export_id: str, time: Clock, status: str
+) -> None:
+    exporting.change(exporting.one(export_id, shop), status=status)
+    time.advance(days=4, hours=-1)
+    run("notifications/sweep_outbox", EVENT)
+    assert export_stands(shop, export_id) == (status, None, ["queued"], [], 1)
+    time.advance(hours=13)
+    assert run("notifications/sweep_outbox", EVENT) == {"overdue": 1, "refused": 0, "given_up": 1}
+    assert export_stands(shop, export_id) == ("failed", "no_progress", ["failed"], ["failed"], 0)
+    assert [line["target"] for line in stored("audit") if line["action"] == "export:failed"] == [export_id]
+    # Whatever is still on the queue finds nothing to do.
+    exporting.work()
+    assert export_stands(shop, export_id) == ("failed", "no_progress", ["failed"], ["failed"], 0)
+
+
+@pytest.mark.parametrize("status", ["done", "failed", "cancelled"])
+def test_nothing_is_said_of_an_export_that_is_over_when_its_message_is_given_up(
+    shop: Shop, export_id: str, time: Clock, status: str
+) -> None:
+    exporting.change(exporting.one(export_id, shop), status=status)
+    time.advance(days=4)
+    assert run("notifications/sweep_outbox", EVENT)["given_up"] == 1
+    assert export_stands(shop, export_id) == (status, None, ["failed"], [], 1)
+
+
+def test_an_export_that_a_worker_goes_on_with_is_not_given_up_at_that_moment(shop: Shop, export_id: str, time: Clock) -> None:
+    time.advance(days=4)
+    with meanwhile("TransactWriteItems", lambda: exporting.change(exporting.one(export_id, shop), status="running")):
+        assert run("notifications/sweep_outbox", EVENT)["given_up"] == 0
+    assert export_stands(shop, export_id) == ("running", None, ["queued"], [], 1)
+    time.advance(hours=13)
+    assert run("notifications/sweep_outbox", EVENT)["given_up"] == 1
+    assert export_stands(shop, export_id) == ("failed", "no_progress", ["failed"], ["failed"], 0)
+
+
+def test_two_sweeps_at_once_give_an_export_up_once(shop: Shop, export_id: str, time: Clock) -> None:
+    time.advance(days=4)
+    with meanwhile("TransactWriteItems", lambda: run("notifications/sweep_outbox", EVENT)):
+        run("notifications/sweep_outbox", EVENT)
+    assert export_stands(shop, export_id) == ("failed", "no_progress", ["failed"], ["failed"], 0)

@@ -10,13 +10,14 @@ from pynamodb.expressions.operand import Path
 
 from tradepost.domain.clock import stamp
 from tradepost.domain.errors import ConflictError, DomainError, StaleError
-from tradepost.domain.exports import RECORD_LIFETIME, Export, ExportKind, ExportStatus
+from tradepost.domain.exports import RECORD_LIFETIME, Export, ExportFailure, ExportKind, ExportStatus, failed
+from tradepost.domain.outbox import ExportMail
 from tradepost.table.forward import Listed
 from tradepost.table.listing import Position, Rows, all_of, list_index
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 from tradepost.table.shapes import CLAIM, EXPORT, Key
-from tradepost.table.transaction import Transaction
+from tradepost.table.transaction import OvertakenError, Transaction
 
 _CLAIM: Final = "export"
 
@@ -73,6 +74,15 @@ def claim_request(tx: Transaction, export: Export, *, instead_of: str | None) ->
 def release_request(tx: Transaction, export: Export) -> None:
     """Let the same be asked for again: with the step by which an export is done, failed or cancelled."""
     tx.release(export.store_id, _CLAIM, export.fingerprint)
+
+
+def save_failure(tx: Transaction, export: Export, failure: ExportFailure) -> Export:
+    """Write that there will be no file, and tell whoever waits. Raises `OvertakenError` on commit if a worker went on."""
+    over = save_export(tx, failed(export, failure, at=tx.at), otherwise=OvertakenError())
+    release_request(tx, over)
+    tx.audit("export:failed", over.id, kind=over.kind, code=failure.code)
+    tx.announce(ExportMail(store_id=over.store_id, export_id=over.id, event="failed"))
+    return over
 
 
 def list_exports(
