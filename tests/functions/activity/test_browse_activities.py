@@ -271,6 +271,18 @@ def test_what_was_done_for_no_customer_is_the_owners_and_ones_own(town: Territor
     assert (item["id"], item["customer"], item["employee"]["name"]) == (own.id, None, "Rhea")
 
 
+def test_what_a_sales_rep_did_for_customers_is_asked_for_by_its_name_only_by_the_owner_and_the_rep(town: Territory) -> None:
+    allow(town.rhea.id, at=OPENED)
+    done = activity_of(town.rhea.id, AT, type="order_placed", customer_id=town.customers["blue"])
+    [own] = put_activities(town.market.shop, [done])
+    # Whoever sees the customer sees what was done for it, by whomever.
+    assert ids(town.alma.client) == ids(town.alma.client, customer_id=town.customers["blue"]) == [own.id]
+    # But as in an export, nobody else's doings are asked for.
+    for stranger in (town.alma, town.sven, town.otto):
+        assert ids(stranger.client, employee_id=town.rhea.id) == []
+    assert ids(town.owner, employee_id=town.rhea.id) == ids(town.rhea.client, employee_id=town.rhea.id) == [own.id]
+
+
 def test_withdrawing_consent_hides_at_once_and_giving_it_anew_brings_nothing_back(town: Territory) -> None:
     put(town, "blue", *hours(3))
     green = put(town, "green", *hours(3))

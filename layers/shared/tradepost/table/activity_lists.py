@@ -74,14 +74,22 @@ def named_keys(store_id: str, customer_id: str | None, employee_id: str | None) 
 
 
 def list_activities(
-    reader: Reader, scope: Scope, store: Store, wanted: Wanted, *, limit: int, after: Position | None, at: datetime
+    reader: Reader,
+    scope: Scope,
+    store: Store,
+    wanted: Wanted,
+    *,
+    viewer_id: str,
+    limit: int,
+    after: Position | None,
+    at: datetime,
 ) -> tuple[list[Seen], Position | None]:
     """Return a page of the activities in a scope that the store and their people allow to be seen now, newest first.
 
     It may hold fewer than `limit` and still have a next one. Calls: one Query where a customer or a person is named, otherwise
     16 for each of two months at most; then BatchGetItem (100 keys each) for people and customers.
     """
-    if not _may_show_some(reader, scope, store, wanted):
+    if not _may_show_some(reader, scope, store, wanted, viewer_id):
         return [], None
     oldest = max(wanted.begin or store.opened_at, store.opened_at, at - timedelta(days=store.activity_days))
     newest = min(wanted.end or at + _AHEAD, at + _AHEAD)
@@ -106,8 +114,11 @@ def list_activities(
     return seen[:limit], {"sk": reached} if reached else None
 
 
-def _may_show_some(reader: Reader, scope: Scope, store: Store, wanted: Wanted) -> bool:
-    """Tell whether the customer and the person that a list names are within the scope, and whether either allows a look."""
+def _may_show_some(reader: Reader, scope: Scope, store: Store, wanted: Wanted, viewer_id: str) -> bool:
+    """Tell whether the customer and the person that a list names are within the scope, and whether either allows a look.
+
+    What a sales rep did is listed by its name for the owner and itself alone, as in an export.
+    """
     if not store.track_activity:
         return False
     if wanted.customer_id and find_customer(reader, scope, wanted.customer_id) is None:
@@ -117,7 +128,9 @@ def _may_show_some(reader: Reader, scope: Scope, store: Store, wanted: Wanted) -
     member = reader.find(member_key(wanted.employee_id, store.id), Member)
     if member is None or not may_be_kept(store, member):
         return False
-    return member.customer_id is None or find_customer(reader, scope, member.customer_id) is not None
+    if member.customer_id is None:
+        return scope.reach == "store" or member.id == viewer_id
+    return find_customer(reader, scope, member.customer_id) is not None
 
 
 def _look_at_one(store_id: str, wanted: Wanted, low: str, high: str, most: int) -> _Looked:
