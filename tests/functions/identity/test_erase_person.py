@@ -454,6 +454,24 @@ def test_nobody_gets_its_place_again_before_what_was_held_about_it_is_gone(shop:
         assert shop.owner.post(path, body).status == 201
 
 
+def test_the_customers_own_invitation_gives_an_erased_place_to_somebody_new_and_not_before_it_is_gone(
+    shop: Shop, time: Clock
+) -> None:
+    customer = shop.add_customer("Hidden Harbour", "hidden@harbour.test")
+    hilda = joined(shop, customer["id"], "Hilda", "hidden@harbour.test").get("/v1/me").json["id"]
+    assert shop.owner.post(f"/v1/members/{hilda}/erasure", {"reason": "Asked by letter"}).status == 202
+    path = f"/v1/invitation-links/{shop.invite(customer['id'])}/acceptance"
+    anew = {"name": "Hilda Newly", "password": PASSWORD}
+    refused = shop.owner.as_(None).post(path, anew)
+    assert (refused.status, refused.code) == (409, "erasure_under_way")
+    in_background(time)
+    assert shop.owner.as_(None).post(path, anew).status == 201
+    (member,) = [each for each in stored("member") if each["id"] == hilda]
+    assert (member["name"], member["email"], member["erased_at"]) == ("Hilda Newly", "hidden@harbour.test", None)
+    listed = shop.owner.get(f"/v1/customers/{customer['id']}/employees").json["items"]
+    assert [each["name"] for each in listed] == ["Hilda Newly"]
+
+
 def test_a_place_that_is_somebodys_again_is_not_erased_by_a_message_that_comes_late(
     shop: Shop, life: Life, time: Clock
 ) -> None:

@@ -226,10 +226,15 @@ def _as_before(member: Member, before: Member | None) -> Member:
     Raises `ConflictError` while whoever had the place is being erased: what the new one does would be erased with it.
     """
     if before and before.erasing:
-        detail = "What is held about this person is being erased. Add it once that is over, which takes minutes."
-        raise ConflictError("erasure_under_way", detail, pointer="/email")
+        raise erasure_under_way(pointer="/email")
     kept = ("version", "landing", "consents", "suppressed") if before else ()
     return member.model_copy(update={name: getattr(before, name) for name in kept})
+
+
+def erasure_under_way(*, pointer: str | None = None) -> ConflictError:
+    """Return the refusal to give somebody a place again before what was held about it is gone."""
+    detail = "What is held about this person is being erased. Try again once that is over, which takes minutes."
+    return ConflictError("erasure_under_way", detail, pointer=pointer)
 
 
 def employee_exists() -> ConflictError:
