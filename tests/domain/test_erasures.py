@@ -56,7 +56,7 @@ def test_an_erased_place_keeps_its_decisions_and_nothing_that_says_whose_it_was(
     allowed = ConsentChange(at=AT, allowed=True, text_version="2026-11")
     place = erased(member(consents=(allowed,)), at=AT)
     assert (place.name, place.email, place.phone, place.landing) == (NOBODYS_NAME, NOBODYS_ADDRESS, None, None)
-    assert (place.status, place.erased_at, place.allows_activity) == ("revoked", AT, False)
+    assert (place.status, place.erased_at, place.erasing, place.allows_activity) == ("revoked", AT, True, False)
     assert [each.allowed for each in place.consents] == [True, False]
     assert erased(member(), at=AT).consents == ()
 

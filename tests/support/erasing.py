@@ -236,10 +236,14 @@ def traces() -> dict[str, set[str]]:
     return naming(NAME, EMAIL, PHONE)
 
 
-def in_background(time: Clock, *, days: int = 0) -> int:
-    """Let the consumer carry out the erasure that was announced, some days from now; returns in how many runs."""
+def in_background(time: Clock, *, days: int = 0, of: str | None = None) -> int:
+    """Let the consumer carry out the erasure that was announced, some days from now; returns in how many runs.
+
+    `of` is whose, where those of several people were announced.
+    """
     create_erasures_queue()
-    (key,) = [record.key for record in records("outbox") if record.load(OutboxItem).message in erasures()]
+    wanted = [erasure for erasure in erasures() if of in {None, erasure.member_id}]
+    (key,) = [record.key for record in records("outbox") if record.load(OutboxItem).message in wanted]
     time.advance(days=days, minutes=1)
     _worker.told(key._asdict())
     return _worker.work()

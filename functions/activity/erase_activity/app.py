@@ -13,11 +13,13 @@ from tradepost.aws.queues import dequeued, enqueue, enqueue_later, worked_off
 from tradepost.domain import clock
 from tradepost.domain.activities import LATE_WRITERS
 from tradepost.domain.outbox import Erasure, OutboxItem
+from tradepost.domain.people import Member
 from tradepost.exports.erasing import erase_person
 from tradepost.exports.reviewing import review_exports, review_late_writing
 from tradepost.table.activity_erasures import erase_activities, note_erasing
 from tradepost.table.erasures import Whose
 from tradepost.table.outbox import ConcludedError, concluding, note_reached
+from tradepost.table.people import member_key, save_member
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import Key
 
@@ -75,15 +77,24 @@ def _carry_on(record: dict[str, Any], context: Any) -> bool:
     again = _comes_again(item, at)
     if again:
         return _leave(key, again - at)
-    reached = erase_person(erasure, Whose.of(erasure.member_id, at=at), has_time=has_time) if erasure.person else None
+    gone = _gone(erasure)
+    reached = erase_person(erasure, Whose.of(erasure.member_id, at=at), has_time=has_time) if gone else None
     if reached is not None:
         note_reached(key, reached)
         return not enqueue({key: "erasures"})
     tx = concluding(key, item, at=at)
+    if gone:
+        save_member(tx, gone.model_copy(update={"erasing": False}))
     tx.audit("activity:erased", erasure.member_id, consent=erasure.consent, withdrawal=erasure.withdrawal)
     tx.commit()
     logger.info("activity erased", member=erasure.member_id, withdrawal=erasure.withdrawal)
     return True
+
+
+def _gone(erasure: Erasure) -> Member | None:
+    """Return the place of the person that is to be forgotten; None if none is, or if it is somebody's again."""
+    member = Reader().find(member_key(erasure.member_id, erasure.store_id), Member) if erasure.person else None
+    return member if member and member.erased_at else None
 
 
 def _comes_again(item: OutboxItem, at: datetime) -> datetime | None:

@@ -106,6 +106,22 @@ def test_the_owner_sees_who_did_what_when_and_for_whom(town: Territory) -> None:
     ]
 
 
+def test_who_did_something_for_somebody_is_named_as_it_is_now_and_not_once_it_was_erased(town: Territory) -> None:
+    rolf = hire(town.market.shop, "Rolf")
+    put(town, "blue", AT - timedelta(hours=1), actor={"type": "member", "id": rolf.id, "name": "Rolf of before"})
+    put(town, "blue", AT - timedelta(hours=2), actor={"type": "api_key", "id": rolf.id, "name": "Web shop"})
+
+    def named() -> list[str]:
+        return [item["actor"]["name"] for item in town.owner.get("/v1/activities").json["items"]]
+
+    town.owner.get("/v1/activities")
+    with counted_calls() as calls:
+        assert named() == ["Rolf", "Web shop"]
+    assert calls.count("BatchGetItem") == 2, "the caller, and whoever is named"
+    assert town.owner.post(f"/v1/members/{rolf.id}/erasure", {"reason": "Asked by letter"}).status == 202
+    assert named() == ["Erased person", "Web shop"]
+
+
 def test_the_event_of_the_local_run_lists_what_was_searched_in_november(town: Territory) -> None:
     [searched] = put(town, "blue", AT - timedelta(days=1))
     put(town, "blue", AT - timedelta(days=2), type="log_in")

@@ -39,7 +39,7 @@ from tests.support.table import counted_calls, put_back, stored
 from tests.support.world import Shop
 from tradepost.domain.customers import Customer
 from tradepost.domain.exports import LEASE, MOST_ATTEMPTS, MOST_RESTARTS
-from tradepost.domain.people import ConsentChange, Member
+from tradepost.domain.people import ConsentChange, Member, Party
 from tradepost.exports import files as growing
 from tradepost.exports.activities import STRETCH
 from tradepost.exports.port import Stretch
@@ -156,6 +156,17 @@ def test_a_file_of_activities_tells_who_did_what_and_when(shop: Shop) -> None:
     [line] = [line for line in stored("audit") if line["action"] == "export:finished"]
     assert (line["target"], line["details"]["rows"], line["actor"]["type"]) == (export_id, 2, "system")
     assert told(export_id) == []
+
+
+def test_who_was_erased_is_not_named_in_what_it_did_for_others(shop: Shop) -> None:
+    ida, rhea = employee(shop, customer(shop, "C-7", name="Blue Door"), "Ida"), employee(shop, None, "Rhea")
+    key = Party(type="api_key", id=rhea.id, name="Web shop")
+    for day, actor in ((1, rhea.party), (2, key)):
+        did(shop, ida, [datetime(2026, 4, day, 12, tzinfo=UTC)], actor=actor)
+    Record(*member_key(rhea.id, shop.slug)).update([Path("data.name").set("Erased person")])
+    export_id = asked(shop)
+    work()
+    assert [row["performed_by"] for row in rows_of(written(export_id, shop))] == ["Erased person", "Web shop"]
 
 
 def test_no_text_is_run_by_a_spreadsheet(shop: Shop) -> None:

@@ -32,6 +32,7 @@ from tests.support.reps import allocate, hire, invite_rep, reps_link
 from tests.support.table import put_back, records, stored
 from tests.support.world import PASSWORD, Shop, open_shop
 from tradepost.domain.ids import person_key
+from tradepost.domain.outbox import OutboxItem
 from tradepost.domain.people import Account
 from tradepost.table.people import account_key
 from tradepost.table.reading import Reader
@@ -435,6 +436,55 @@ def test_whoever_was_erased_can_be_invited_anew_and_is_somebody_again(shop: Shop
     assert (me["id"], me["name"], me["email"], me["activity_consent"]) == (life.id, "Umberta Newly", EMAIL, False)
     assert life.member.erased_at is None
     assert life.client.get("/v1/me").code == "invalid_token"
+
+
+def test_nobody_gets_its_place_again_before_what_was_held_about_it_is_gone(shop: Shop, life: Life, time: Clock) -> None:
+    rep = hire(shop, "Rolf")
+    employees = f"/v1/customers/{life.market.customer['id']}/employees"
+    employee = {"name": "Umberta Newly", "email": EMAIL, "role": "buyer", "send_invitation": True}
+    for member_id, path, body in (
+        (life.id, employees, employee),
+        (rep.id, "/v1/sales-reps", {"name": "Newly", "email": rep.email, "access": "all"}),
+    ):
+        assert shop.owner.post(f"/v1/members/{member_id}/erasure", {"reason": "Asked by letter"}).status == 202
+        before = stored()
+        refused = shop.owner.post(path, body)
+        assert (refused.status, refused.code, stored()) == (409, "erasure_under_way", before)
+        in_background(time, of=member_id)
+        assert shop.owner.post(path, body).status == 201
+
+
+def test_the_customers_own_invitation_gives_an_erased_place_to_somebody_new_and_not_before_it_is_gone(
+    shop: Shop, time: Clock
+) -> None:
+    customer = shop.add_customer("Hidden Harbour", "hidden@harbour.test")
+    hilda = joined(shop, customer["id"], "Hilda", "hidden@harbour.test").get("/v1/me").json["id"]
+    assert shop.owner.post(f"/v1/members/{hilda}/erasure", {"reason": "Asked by letter"}).status == 202
+    path = f"/v1/invitation-links/{shop.invite(customer['id'])}/acceptance"
+    anew = {"name": "Hilda Newly", "password": PASSWORD}
+    refused = shop.owner.as_(None).post(path, anew)
+    assert (refused.status, refused.code) == (409, "erasure_under_way")
+    in_background(time)
+    assert shop.owner.as_(None).post(path, anew).status == 201
+    (member,) = [each for each in stored("member") if each["id"] == hilda]
+    assert (member["name"], member["email"], member["erased_at"]) == ("Hilda Newly", "hidden@harbour.test", None)
+    listed = shop.owner.get(f"/v1/customers/{customer['id']}/employees").json["items"]
+    assert [each["name"] for each in listed] == ["Hilda Newly"]
+
+
+def test_a_place_that_is_somebodys_again_is_not_erased_by_a_message_that_comes_late(
+    shop: Shop, life: Life, time: Clock
+) -> None:
+    life.erase()
+    (item,) = [record for record in records("outbox") if record.load(OutboxItem).message in erasures()]
+    in_background(time)
+    joined(shop, life.market.customer["id"], "Umberta Newly", EMAIL)
+    before = {name: stored(name) for name in ("member", "session", "invitation", "account")}
+    item.save()
+    in_background(time)
+    assert {name: stored(name) for name in before} == before
+    (told,) = [each for each in stored("outbox") if each["pk"] == item.pk]
+    assert told["status"] == "done"
 
 
 def test_nothing_is_mailed_to_nobody(shop: Shop, life: Life, time: Clock) -> None:

@@ -41,6 +41,7 @@ def erased(member: Member, *, at: datetime) -> Member:
         "landing": None,
         "status": "revoked",
         "erased_at": at,
+        "erasing": True,
     }
     decided = member.deciding_on_activity(allowed=False, at=at) if member.allows_activity else member
     return decided.model_copy(update=gone)

@@ -87,7 +87,8 @@ class Member(Entity):
 
     Pending is one that has not joined yet, inactive a sales rep that was sent away for the time being. Sessions that
     started before `readmitted_at` are over. `departures` counts the customers that ceased to be allocated to a sales rep.
-    Of one that was erased, at `erased_at`, nothing is kept here but that there was somebody.
+    Of one that was erased, at `erased_at`, nothing is kept here but that there was somebody; it is `erasing` until whatever
+    else was held about it has been gone through.
     """
 
     entity: ClassVar = "member"
@@ -111,6 +112,7 @@ class Member(Entity):
     joined_at: Instant | None = None
     readmitted_at: Instant | None = None
     erased_at: Instant | None = None
+    erasing: bool = False
     invitation: InvitationSummary | None = None
     suppressed: bool = False
     departures: int = 0
@@ -199,7 +201,7 @@ class NewEmployee(Value):
 def engaged(new: NewEmployee, before: Member | None, *, store_id: str, customer_id: str) -> Member:
     """Return an employee who has yet to join. One whose place was taken away `before` gets it again.
 
-    Raises `ConflictError` for somebody who is an employee of this customer at present.
+    Raises `ConflictError` for somebody who is an employee of this customer at present, or is being erased.
     """
     if before and before.status != "revoked":
         raise employee_exists()
@@ -219,9 +221,20 @@ def engaged(new: NewEmployee, before: Member | None, *, store_id: str, customer_
 
 
 def _as_before(member: Member, before: Member | None) -> Member:
-    """Keep what the person decided, and what became of mail to the address: both outlast a place that was taken away."""
+    """Keep what the person decided, and what became of mail to the address: both outlast a place that was taken away.
+
+    Raises `ConflictError` while whoever had the place is being erased: what the new one does would be erased with it.
+    """
+    if before and before.erasing:
+        raise erasure_under_way(pointer="/email")
     kept = ("version", "landing", "consents", "suppressed") if before else ()
     return member.model_copy(update={name: getattr(before, name) for name in kept})
+
+
+def erasure_under_way(*, pointer: str | None = None) -> ConflictError:
+    """Return the refusal to give somebody a place again before what was held about it is gone."""
+    detail = "What is held about this person is being erased. Try again once that is over, which takes minutes."
+    return ConflictError("erasure_under_way", detail, pointer=pointer)
 
 
 def employee_exists() -> ConflictError:
@@ -248,7 +261,7 @@ class NewSalesRep(Value):
 def hired(new: NewSalesRep, before: Member | None, *, store_id: str) -> Member:
     """Return a sales rep who has yet to join. One whose place was taken away `before` gets it again.
 
-    Raises `ConflictError` for somebody who is on the store's staff at present.
+    Raises `ConflictError` for somebody who is on the store's staff at present, or is being erased.
     """
     if before and before.status != "revoked":
         raise sales_rep_exists()

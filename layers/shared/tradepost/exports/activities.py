@@ -157,6 +157,8 @@ class ActivitySource:
 
     def _row(self, entry: Noted) -> Sequence[Cell]:
         person = self._people[entry.member_id]
+        # As it is called now: whoever was erased is named in nobody's activity any more.
+        actor = self._people[entry.actor_id] if entry.actor_id else None
         company = self._companies[entry.customer_id] if entry.customer_id else None
         return (
             datetime.fromisoformat(entry.at).astimezone(self._zone).replace(tzinfo=None),
@@ -168,12 +170,13 @@ class ActivitySource:
             entry.reference_type,
             entry.reference_id,
             entry.comment,
-            entry.performed_by,
+            actor.name if actor else entry.performed_by,
         )
 
     def _look_up(self, entries: Sequence[Noted]) -> None:
         """Read whoever appears in some entries and is not known yet."""
-        people = {entry.member_id: member_key(entry.member_id, self._store.id) for entry in entries}
+        named_in = {each for entry in entries for each in (entry.member_id, entry.actor_id) if each}
+        people = {each: member_key(each, self._store.id) for each in sorted(named_in)}
         companies = {each: customer_key(self._store.id, each) for entry in entries if (each := entry.customer_id)}
         known, named = self._known_people.of(people.values()), self._known_companies.of(companies.values())
         self._people = {each: known[key] for each, key in people.items()}

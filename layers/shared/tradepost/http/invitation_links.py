@@ -23,7 +23,7 @@ from tradepost.domain.errors import (
 from tradepost.domain.ids import Link, fingerprint, member_id, new_id, parse_link, person_key
 from tradepost.domain.invitations import RESENT_TO_ADDRESS, Invitation, accept, edits_of, mail_of, renew, why_dead
 from tradepost.domain.outbox import WelcomeMail
-from tradepost.domain.people import Account, Member
+from tradepost.domain.people import Account, Member, erasure_under_way
 from tradepost.domain.permissions import Role
 from tradepost.domain.stores import Store
 from tradepost.domain.values import OptionalText, Text, Value, folded
@@ -336,6 +336,7 @@ def _member(offer: Offer, account: Account, acceptance: Acceptance, caller: Call
     """Return the person's place: a new one, the one that awaits it, or that was taken away before.
 
     The customer's own invitation makes its person an administrator. Sessions of a place that is held already go on.
+    Raises `ConflictError` while whoever had the place is being erased.
     """
     held = offer.member
     if held is None:
@@ -349,10 +350,14 @@ def _member(offer: Offer, account: Account, acceptance: Acceptance, caller: Call
             customer_id=offer.invitation.customer_id,
             status="pending",
         )
+    if held.erasing:
+        raise erasure_under_way()
     joined = held.status == "active"
     change = {
         "status": "active",
         "name": acceptance.name or (held.name if joined else account.name),
+        "email": account.email if held.erased_at else held.email,
+        "erased_at": None,
         "phone": acceptance.phone or held.phone,
         "joined_at": held.joined_at if joined else caller.at,
         "employee_role": held.employee_role if offer.named else "admin",

@@ -190,13 +190,23 @@ def _looked(rows: Rows, high: str) -> _Looked:
 
 
 def _seen(reader: Reader, scope: Scope, store: Store, found: Sequence[Activity]) -> Iterator[Seen]:
-    """Keep the activities that may be read by consent, and seen by scope, as both are now."""
+    """Keep the activities that may be read by consent, and seen by scope, as both are now.
+
+    Who performed one is named as it is now as well: whoever was erased is named in nobody's activity any more.
+    """
     people = [member_key(activity.member_id, store.id) for activity in found]
     customers = [customer_key(store.id, activity.customer_id) for activity in found if activity.customer_id]
-    reader.fetch([*people, *customers])
-    for activity, key in zip(found, people, strict=True):
+    performers = [_performer(activity) for activity in found]
+    reader.fetch([*people, *customers, *filter(None, performers)])
+    for activity, key, performer in zip(found, people, performers, strict=True):
         member = reader.find(key, Member)
         whose = activity.customer_id
         customer = reader.find(customer_key(store.id, whose), Customer) if whose else None
         if member and is_shown(activity, store, member) and is_visible(activity, scope, customer):
-            yield Seen(activity, member, customer)
+            actor = reader.find(performer, Member) if performer else None
+            yield Seen(activity.model_copy(update={"actor": actor.party}) if actor else activity, member, customer)
+
+
+def _performer(activity: Activity) -> Key | None:
+    actor = activity.actor
+    return member_key(actor.id, activity.store_id) if actor.type == "member" and actor.id else None

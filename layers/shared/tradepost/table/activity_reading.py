@@ -16,7 +16,10 @@ type Attribute = Mapping[str, Any]
 
 
 class Noted(NamedTuple):
-    """What a file tells of an activity, and what decides on whether it may; `position` sorts them."""
+    """What a file tells of an activity, and what decides on whether it may; `position` sorts them.
+
+    `actor_id` is whose place it is who performed it, `performed_by` what it was called then, or what else performed it.
+    """
 
     position: str
     at: str
@@ -27,6 +30,7 @@ class Noted(NamedTuple):
     reference_id: str | None
     comment: str | None
     performed_by: str | None
+    actor_id: str | None
     consent: int
 
 
@@ -76,6 +80,7 @@ def _noted(item: Mapping[str, Attribute]) -> Noted:
         _text(data, "reference_id"),
         _text(data, "comment"),
         _text(actor, "name") or _text(actor, "id"),
+        _text(actor, "id") if _text(actor, "type") == "member" else None,
         int(data["consent"]["N"]),
     )
 
