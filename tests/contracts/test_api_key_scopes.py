@@ -28,8 +28,11 @@ OPENED: Final = {
     ("GET", "/v1/payments"): "payments:read",
     ("GET", "/v1/payment-transitions"): "payments:read",
 }
-# What is below an opened path and still the store's alone.
-CLOSED: Final = {f"POST /v1/orders/{{order_id}}/{step}" for step in ("approve", "confirm", "reject", "ship", "start")}
+# What is below an opened path and still the store's alone, or the person's.
+CLOSED: Final = {
+    *(f"POST /v1/orders/{{order_id}}/{step}" for step in ("approve", "confirm", "reject", "ship", "start")),
+    *(f"GET /v1/me/{own}" for own in ("activity-consent", "archives", "archives/{archive_id}")),
+}
 MADE_FOR: Final = [[], *([scope] for scope in EVERY_SCOPE), EVERY_SCOPE]
 
 

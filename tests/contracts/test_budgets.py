@@ -41,7 +41,10 @@ EXCEPTIONS: Final[Mapping[str, tuple[int, str]]] = {
     "POST /v1/me/archives": (3, "an archive that is being written already is known only by what is asked for"),
     "POST /v1/me/erasure": (5, f"{PROOF}; {LOOKED_AFTER}; {LATEST}"),
     "POST /v1/members/{member_id}/erasure": (4, f"{LOOKED_AFTER}; {LATEST}"),
-    "DELETE /v1/sessions": (3, "a member's sessions are one Query, and 24 of them end in one transaction"),
+    "DELETE /v1/sessions": (
+        4,
+        "a member's sessions are one Query, and 24 of them end in one transaction; whose acting ends with them may be recorded",
+    ),
     "POST /v1/pairing-codes/exchange": (3, "the person behind a code is known only by it"),
     "GET /v1/acting-sessions": (3, "where somebody acts just now, it looks whether all that this hangs on still stands"),
     "DELETE /v1/acting-sessions/{acting_id}": (3, "the session in which somebody acts is known only by it"),

@@ -350,6 +350,7 @@ def is_outdated(export: Export, store: Store, requester: Member) -> bool:
     if basis is None or (export.kind != "person" and not basis.same_scope_as(now)):
         return True
     about_people = export.kind in {"activities", "person"}
-    if about_people and basis.tracked and not now.tracked:
+    holds_some = export.rows > 0 or export.kind == "person"
+    if about_people and holds_some and basis.tracked and not now.tracked:
         return True
     return about_people and now.withdrawals > max(basis.withdrawals, export.withdrawals_reviewed)
