@@ -51,10 +51,11 @@ def prepare() -> None:
     _client().create_bucket(Bucket=os.environ["EXPORTS_BUCKET"], CreateBucketConfiguration=where)
 
 
-def track(shop: Shop, *, on: bool = True) -> None:
-    """Let the store track activity, or not any more."""
+def track(shop: Shop, *, on: bool = True, days: int = 3650) -> None:
+    """Let the store track activity and keep it for so many days, or not track it any more."""
     etag = shop.owner.get("/v1/store").json["etag"]
-    assert shop.owner.patch("/v1/store", {"track_activity": on}, etag=etag).status == 200
+    settings = {"track_activity": on, "activity_days": days}
+    assert shop.owner.patch("/v1/store", settings, etag=etag).status == 200
 
 
 def customer(shop: Shop, number: str = "C-1", **fields: Any) -> Customer:

@@ -37,6 +37,7 @@ from tests.support.mail import waiting_on
 from tests.support.reps import allocate, hire
 from tests.support.table import counted_calls, put_back, stored
 from tests.support.world import Shop
+from tradepost.domain.clock import now
 from tradepost.domain.customers import Customer
 from tradepost.domain.exports import LEASE, MOST_ATTEMPTS, MOST_RESTARTS
 from tradepost.domain.people import ConsentChange, Member, Party
@@ -292,7 +293,18 @@ def test_what_was_done_under_an_earlier_consent_stays_hidden(shop: Shop) -> None
 
 def test_an_empty_file_says_that_nothing_happened_in_the_period(shop: Shop) -> None:
     did(shop, employee(shop, customer(shop)), [BEGIN - timedelta(days=1), END])
-    assert reasons(shop) == ("period", "There is nothing to begin with: recorded from 2026-03-01 to 2026-04-15.")
+    name, detail = reasons(shop)
+    assert name == "period"
+    assert detail.startswith("There is nothing to begin with: recorded before ")
+
+
+def test_a_file_holds_nothing_that_the_store_keeps_no_longer(shop: Shop) -> None:
+    at = now()
+    did(shop, employee(shop, customer(shop)), [at - timedelta(days=40), at - timedelta(days=10)])
+    exporting.track(shop, days=30)
+    export_id = asked(shop, begin=at - timedelta(days=60), end=at)
+    work()
+    assert len(rows_of(written(export_id, shop))) == 1
 
 
 @pytest.mark.parametrize("name", ["customer_id", "employee_id"])
