@@ -44,18 +44,18 @@ def list_index(
     newest_first: bool = False,
     begins_with: str | None = None,
     between: tuple[str, str] | None = None,
-    window: int = WINDOW,
+    window: int | None = None,
 ) -> Rows:
     """Return a page of an index's partition, with one Query. `between` bounds its sort keys, `window` what a filter sees."""
     hash_name, sort_name = _index_keys(index)
     sort_key = Record.gsi2sk if isinstance(index, SecondIndex) else Record.gsi1sk
-    window = limit + 1 if where is None else window
+    looked_at = limit + 1 if where is None else window or WINDOW
     wanted = sort_key.startswith(begins_with) if begins_with else sort_key.between(*between) if between else None
     pages = index.query(
         partition,
         range_key_condition=wanted,
         filter_condition=where,
-        page_size=window,
+        page_size=looked_at,
         scan_index_forward=not newest_first,
         last_evaluated_key=_start(after, hash_name, partition),
     ).page_iter
