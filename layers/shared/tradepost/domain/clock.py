@@ -1,7 +1,11 @@
 """Times are UTC instants to the millisecond; days belong to a store's time zone."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
+
+MOMENT: Final = timedelta(milliseconds=1)
+"""The smallest time that is told apart."""
 
 
 def now() -> datetime:

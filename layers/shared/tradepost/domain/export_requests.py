@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, StrictBool, ValidationError
 
 from tradepost.domain.checking import faults_in
-from tradepost.domain.clock import day_of, end_of_day, start_of_day
+from tradepost.domain.clock import MOMENT, day_of, end_of_day, start_of_day
 from tradepost.domain.customers import Customer
 from tradepost.domain.errors import Fault, ForbiddenError, InvalidError
 from tradepost.domain.exports import FILTERS, Export, ExportKind, Filters, Layout, LinesPer
@@ -23,8 +23,6 @@ KINDS: Final[Mapping[Role, frozenset[ExportKind]]] = {
     Role.BUYER: frozenset({"invoices", "orders"}),
 }
 """What everybody may export, of the customers in its scope. Of those who buy, only resellers may."""
-# The smallest time that is told apart: what came in the same instant as the request is in the file.
-_INSTANT: Final = timedelta(milliseconds=1)
 
 
 class NewExport(Value):
@@ -124,7 +122,8 @@ def _period(new: NewExport, store: Store, time_zone: str, at: datetime) -> tuple
     opened = start_of_day(day_of(store.opened_at, time_zone), time_zone)
     earliest = min(opened, at - timedelta(days=store.activity_days))
     begin = max(start_of_day(new.first_day, time_zone), earliest) if new.first_day else earliest
-    latest = at + _INSTANT
+    # What came in the same moment as the request is in the file.
+    latest = at + MOMENT
     end = min(end_of_day(new.last_day, time_zone), latest) if new.last_day else latest
     # Days before the first or after the last one hold nothing.
     return min(begin, end), end

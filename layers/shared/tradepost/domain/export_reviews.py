@@ -57,7 +57,7 @@ def trace_of(export: Export, withdrawal: Withdrawal) -> Trace | None:
     """Return which activity of whoever withdrew a file may hold; None if its filters let through none."""
     if withdrawal.since is None or not _lets_through(export, withdrawal):
         return None
-    begin, end = max(export.begin, withdrawal.since), min(export.end, export.requested_at + timedelta(milliseconds=1))
+    begin, end = max(export.begin, withdrawal.since), export.until
     if begin >= end:
         return None
     filters = export.filters if isinstance(export.filters, ActivityFilters) else ActivityFilters()

@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, StrictBool
 
 from tradepost.domain.billing import InvoiceKind
+from tradepost.domain.clock import MOMENT
 from tradepost.domain.customer_lists import CustomerStatus, Invited
 from tradepost.domain.customers import CustomerKind, Delivery, ResellerStatus
 from tradepost.domain.limits import RateLimit
@@ -244,6 +245,11 @@ class Export(Entity):
     def is_over(self) -> bool:
         """Whether nothing becomes of it any more."""
         return self.status in {"done", "failed", "cancelled"}
+
+    @property
+    def until(self) -> datetime:
+        """Until before when it holds what came: nothing later than its request, so that it ends although more comes."""
+        return min(self.end, self.requested_at + MOMENT)
 
     @property
     def expires_at(self) -> datetime | None:

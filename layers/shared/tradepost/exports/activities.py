@@ -1,11 +1,9 @@
 """Activities to be exported: oldest first, of those customers that may be seen, and of people who allow it."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from tradepost.domain.activities import may_be_kept
 from tradepost.domain.clock import stamp
@@ -14,8 +12,10 @@ from tradepost.domain.exports import ActivityFilters, Export
 from tradepost.domain.people import Member
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
+from tradepost.exports.cells import local_time
 from tradepost.exports.known import Known
 from tradepost.exports.port import Cell, Stretch
+from tradepost.exports.sieve import Sieve
 from tradepost.exports.wording import period_in_words
 from tradepost.table.activities import months_between, partition_of_customer, partition_of_member, partitions_of_month
 from tradepost.table.activity_reading import Index, Noted, behind, has_any, read_between
@@ -24,7 +24,6 @@ from tradepost.table.people import member_key
 from tradepost.table.records import Record
 
 STRETCH: Final = 500
-_TICK: Final = timedelta(milliseconds=1)
 
 
 class _Person(NamedTuple):
@@ -68,9 +67,8 @@ class ActivitySource:
             raise TypeError(export.kind)
         self._wanted = export.filters
         self._store, self._scope = store, scope
-        self._zone = ZoneInfo(export.time_zone)
-        # Nothing that was recorded after it was asked for, so that an export ends although activity goes on.
-        self._end = min(export.end, export.requested_at + _TICK)
+        self._time_zone = export.time_zone
+        self._end = export.until
         # What the store keeps no longer is not shown any more, whether it is deleted already or not.
         kept_since = export.requested_at - timedelta(days=store.activity_days)
         self._begin = min(max(export.begin, kept_since), self._end)
@@ -78,6 +76,7 @@ class ActivitySource:
         # Those of the stretch at hand.
         self._people: Mapping[str, _Person | None] = {}
         self._companies: Mapping[str, _Company | None] = {}
+        self._sieve = Sieve(dict(self._checks()))
         self.filters = _in_words(export, store, scope)
 
     def read(self, position: str | None) -> Iterator[Stretch]:
@@ -120,19 +119,15 @@ class ActivitySource:
         return max(0.0, min(1.0, (until - self._begin) / (self._end - self._begin)))
 
     def _sifted(self, entries: Sequence[Noted]) -> Stretch:
-        reached = Counter({"period": len(entries)})
-        left: Sequence[Noted] = entries
-        for name, passes in self._sieves():
-            if name == "scope":
-                self._look_up(left)
-            left = [entry for entry in left if passes(entry)]
-            reached[name] = len(left)
+        self._look_up(entries)
+        left, reached = self._sieve.sift(entries)
         position = entries[-1].position
         return Stretch([self._row(entry) for entry in left], position, self._share(position), reached)
 
-    def _sieves(self) -> Iterator[tuple[str, Callable[[Noted], bool]]]:
-        """The filters behind that by time, in their order."""
+    def _checks(self) -> Iterator[tuple[str, Callable[[Noted], bool] | None]]:
+        """The filters in their order."""
         wanted = self._wanted
+        yield "period", None
         if wanted.customer_id:
             yield "customer_id", lambda entry: entry.customer_id == wanted.customer_id
         if wanted.employee_id:
@@ -161,7 +156,7 @@ class ActivitySource:
         actor = self._people[entry.actor_id] if entry.actor_id else None
         company = self._companies[entry.customer_id] if entry.customer_id else None
         return (
-            datetime.fromisoformat(entry.at).astimezone(self._zone).replace(tzinfo=None),
+            local_time(datetime.fromisoformat(entry.at), self._time_zone),
             company and company.number,
             company and company.name,
             person and person.name,

@@ -5,16 +5,12 @@ Nothing of them is read that was placed or issued after the export was asked for
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from tradepost.domain.clock import stamp
 from tradepost.domain.exports import Export
 from tradepost.domain.stores import Store
 from tradepost.table.forward import Listed, Read, holds_any, read_on
-
-# Instants are told to the millisecond.
-_MOMENT: Final = timedelta(milliseconds=1)
 
 
 class Timeline:
@@ -26,7 +22,7 @@ class Timeline:
 
     def __init__(self, export: Export, store: Store, *, widest: Listed, chosen: Listed | None, chooser: str | None) -> None:
         """Prepare to read: nothing is read yet."""
-        self._end = min(export.end, export.requested_at + _MOMENT)
+        self._end = export.until
         self._begin = min(max(export.begin, store.opened_at), self._end)
         self._between = (stamp(export.begin), stamp(self._end))
         self._widest = widest

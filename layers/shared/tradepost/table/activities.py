@@ -14,7 +14,7 @@ from tradepost.domain.activities import Activity, kept_until
 from tradepost.domain.clock import stamp
 from tradepost.domain.stores import Store
 from tradepost.table.records import Record
-from tradepost.table.shapes import ACTIVITY, Key
+from tradepost.table.shapes import ACTIVITY
 
 SHARDS: Final = 16
 
@@ -69,8 +69,3 @@ def partition_of_customer(store_id: str, customer_id: str) -> str:
 def partition_of_member(store_id: str, member_id: str) -> str:
     """Return the partition of the table that holds a person's activities."""
     return ACTIVITY.partition(store=store_id, member=member_id)
-
-
-def position_of(key: Key) -> str:
-    """Return where an activity stands among others: by time, then by id."""
-    return key.sk

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.activities import Activity, is_shown, is_visible, may_be_kept
-from tradepost.domain.clock import stamp
+from tradepost.domain.clock import MOMENT, stamp
 from tradepost.domain.customers import Customer
 from tradepost.domain.ids import split_member_id
 from tradepost.domain.people import Member
@@ -101,7 +101,7 @@ def list_activities(
         looked = _look_at_one(store.id, wanted, low, high, most)
     else:
         # What ends with a month has nothing to do with the next one.
-        months = months_between(oldest, newest - timedelta(milliseconds=1))
+        months = months_between(oldest, newest - MOMENT)
         looked = _look_at_all(store.id, wanted, [month for month in months if month <= high[: len(month)]], low, high, most)
     rows, reached = looked.records[:most], looked.reached
     if len(looked.records) > most:
