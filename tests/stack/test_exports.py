@@ -84,7 +84,7 @@ def test_identical_requests_at_once_are_all_answered_with_an_export_that_says_wh
 def test_an_export_that_was_killed_twice_is_the_same_to_the_byte(shop: Shop, deployed: Deployed) -> None:
     market = tracked(shop)
     allow(market.buyer, allowed=True)
-    fill(deployed, shop, market.buyer.get("/v1/me").json["id"])
+    keys = fill(deployed, shop, market.buyer.get("/v1/me").json["id"])
     whole = exported(shop, kind="activities")
     assert whole["rows"] == MANY
     wanted = {"kind": "activities", "from": "2020-01-01"}
@@ -103,18 +103,25 @@ def test_an_export_that_was_killed_twice_is_the_same_to_the_byte(shop: Shop, dep
     assert first == second
     ids = [row["reference_id"] for row in csv.DictReader(io.StringIO(contents[1].decode()))]
     assert ids == [str(number) for number in range(MANY)]
+    # Other tests look through the whole table.
+    write(deployed, [{"DeleteRequest": {"Key": key}} for key in keys])
 
 
-def fill(deployed: Deployed, shop: Shop, member_id: str) -> None:
-    """Give a person so many activities, a millisecond apart, as if they had been recorded in the last hour."""
+def fill(deployed: Deployed, shop: Shop, member_id: str) -> list[dict[str, Any]]:
+    """Give a person so many activities, a millisecond apart, as if they had been recorded just now; returns their keys."""
     member = Member.model_validate(next(each for each in deployed.stored("member", shop.slug) if each["id"] == member_id))
     store = Store.model_validate(deployed.stored("store", shop.slug)[0])
     begin = now() - timedelta(minutes=1)
-    table = deployed.stack.outputs["TableName"]
-    for numbers in batched(range(MANY), 25, strict=False):
-        activities = [_activity(member, begin + timedelta(milliseconds=number), number) for number in numbers]
-        puts = [{"PutRequest": {"Item": activity_record(each, store).to_dynamodb_dict()}} for each in activities]
-        deployed.stack.client("dynamodb").batch_write_item(RequestItems={table: puts})
+    activities = (_activity(member, begin + timedelta(milliseconds=number), number) for number in range(MANY))
+    items = [activity_record(each, store).to_dynamodb_dict() for each in activities]
+    write(deployed, [{"PutRequest": {"Item": item}} for item in items])
+    return [{name: item[name] for name in ("pk", "sk")} for item in items]
+
+
+def write(deployed: Deployed, requests: list[dict[str, Any]]) -> None:
+    """Put items into the table, or delete them, as many a call as DynamoDB takes."""
+    for some in batched(requests, 25, strict=False):
+        deployed.stack.client("dynamodb").batch_write_item(RequestItems={deployed.stack.outputs["TableName"]: list(some)})
 
 
 def _activity(member: Member, at: Any, number: int) -> Activity:
