@@ -189,10 +189,6 @@ def test_a_range_out_of_all_measure_is_refused(html: str) -> None:
     assert "a range goes from one written number to another" in told(html)
 
 
-# Which of the two it comes to first depends on how fast the machine is.
-TOO_LONG_OR_MUCH = "it takes too long | output stream limit reached"
-
-
 @pytest.mark.parametrize(
     ("html", "message"),
     [
@@ -207,9 +203,9 @@ TOO_LONG_OR_MUCH = "it takes too long | output stream limit reached"
         ("{% capture x %}" + "x" * 9_000 + "{% endcapture %}{{ x | replace: '', x }}", "a text becomes longer"),
         ("{% capture x %}" + "x" * 9_000 + "{% endcapture %}{{ (1..999) | join: x }}", "a text becomes longer"),
         ("{% if true %}" * 900 + "{% endif %}" * 900, "block nesting limit reached"),
-        ("{% for a in (1..999) %}{% if a == 0 %}{% endif %}{% endfor %}" * 400, "it takes too long"),
-        ("{% for a in (1..999) %}" + "{{ store.name | upcase }}" * 1_900 + "{% endfor %}", "it takes too long"),
-        ("{% for a in (1..999) %}{% render 'button', to: a, label: 'x' %}{% endfor %}", TOO_LONG_OR_MUCH),
+        ("{% for a in (1..999) %}{% if a == 0 %}{% endif %}{% endfor %}" * 400, "it has too much to do"),
+        ("{% for a in (1..999) %}" + "{{ store.name | upcase }}" * 1_900 + "{% endfor %}", "it has too much to do"),
+        ("{% for a in (1..999) %}{% render 'button', to: a, label: 'x' %}{% endfor %}", "output stream limit reached"),
         ("{{ '" + "x" * 600 + "' }}", "is not closed by `}}` within 500 characters"),
         ("{{ name" + " " * 450 + "}}", "a gap of 100 blanks"),
         (full("{{"), "is not closed"),
