@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tradepost.domain.erasures import NOBODYS_ADDRESS, NOBODYS_NAME, Traces, erased, must_be_erasable
+from tradepost.domain.erasures import NOBODYS_ADDRESS, NOBODYS_NAME, Traces, erased, must_be_erasable, without_name
 from tradepost.domain.errors import ConflictError
+from tradepost.domain.exports import CustomerFilters, EmptyBecause, Export
 from tradepost.domain.ids import member_id, person_key
 from tradepost.domain.people import ConsentChange, Member
 from tradepost.domain.permissions import Role
@@ -66,3 +67,32 @@ def test_nobody_erases_the_owner() -> None:
     with pytest.raises(ConflictError) as refused:
         must_be_erasable(member(role=Role.OWNER))
     assert refused.value.code == "owner_cannot_be_erased"
+
+
+def export(sales_rep_id: str) -> Export:
+    """Return somebody's export of a sales rep's customers, of which there are none."""
+    return Export(
+        id="e",
+        store_id="acme",
+        kind="customers",
+        filters=CustomerFilters(sales_rep_id=sales_rep_id),
+        begin=AT,
+        end=AT,
+        time_zone="Europe/Berlin",
+        file_name="acme-customers.csv",
+        filters_in_words=("status active", "sales rep Ida"),
+        fingerprint="f",
+        requested_by=member().party,
+        member_id="ola",
+        requested_at=AT,
+        empty_because=EmptyBecause(filter="sales_rep_id", detail="This removed the last 5: customers allocated to Ida."),
+    )
+
+
+def test_an_export_of_what_a_person_looked_after_does_not_call_it_by_name() -> None:
+    forgotten = without_name(export(ID), ID)
+    assert forgotten.filters_in_words == ("status active", f"sales rep {NOBODYS_NAME}")
+    assert forgotten.empty_because == EmptyBecause(filter="sales_rep_id", detail="This filter left nothing.")
+    assert without_name(forgotten, ID) == forgotten
+    others = export("another")
+    assert without_name(others, ID) is others

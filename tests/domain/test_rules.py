@@ -1,4 +1,4 @@
-"""What a rule may say: whatever is wrong with one is told with its place, and a huge one is refused before it costs anything."""
+"""What a rule may say: whatever is wrong with one is told with its place, and a huge one is refused before it costs much."""
 
 import json
 import sys

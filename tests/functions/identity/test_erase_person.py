@@ -334,6 +334,19 @@ def test_files_by_and_about_the_person_are_deleted_and_no_others(shop: Shop, lif
     assert [claim for claim in stored("claim") if "asked-running" in claim["pk"]] == []
 
 
+def test_exports_of_others_are_left_with_their_files_but_do_not_call_the_person_by_name(
+    shop: Shop, life: Life, time: Clock
+) -> None:
+    hers = {"kind": "activities", "filters": {"employee_id": life.id}, "from": "2026-01-01"}
+    asked = shop.owner.post("/v1/exports", hers)
+    assert NAME in asked.json["filters_in_words"][0]
+    life.erase()
+    in_background(time)
+    shown = shop.owner.get(f"/v1/exports/{asked.json['id']}").json
+    assert shown["filters_in_words"] == ["employee Erased person", "from 2026-01-01, days in Europe/Berlin"]
+    assert (shown["status"], shown["filters"]) == ("queued", {"employee_id": life.id})
+
+
 def test_whoever_has_a_place_elsewhere_keeps_its_account_and_gets_in_there(shop: Shop, life: Life, time: Clock) -> None:
     rival = open_shop(shop.owner.as_(None), "rival")
     customer = rival.add_customer("Hidden Harbour", "hidden@harbour.test")

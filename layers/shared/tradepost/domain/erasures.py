@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from tradepost.domain.errors import ConflictError
+from tradepost.domain.exports import Export
 from tradepost.domain.ids import person_key, split_person
 from tradepost.domain.people import Member
 from tradepost.domain.permissions import Role
@@ -16,6 +17,8 @@ from tradepost.domain.permissions import Role
 NOBODYS_NAME: Final = "Erased person"
 NOBODYS_ADDRESS: Final = "erased@nobody.invalid"
 """An address that nobody has, nor ever will: RFC 2606 keeps its domain free. Nothing is mailed to it."""
+_FILTERS_BY_PEOPLE: Final[Mapping[str, str]] = {"employee_id": "employee", "sales_rep_id": "sales rep"}
+"""Which filters of exports name somebody, and with which words before the name."""
 _TOLD_BESIDE_AN_ADDRESS: Final[Mapping[str, Any]] = {"name": NOBODYS_NAME, "phone": None, "edits": []}
 
 
@@ -45,6 +48,19 @@ def erased(member: Member, *, at: datetime) -> Member:
     }
     decided = member.deciding_on_activity(allowed=False, at=at) if member.allows_activity else member
     return decided.model_copy(update=gone)
+
+
+def without_name(export: Export, member_id: str) -> Export:
+    """Return an export of others whose filters do not call a member by its name in words; as it is, if they do not name it."""
+    named = [role for name, role in _FILTERS_BY_PEOPLE.items() if getattr(export.filters, name, None) == member_id]
+    if not named:
+        return export
+    words = tuple(
+        next((f"{role} {NOBODYS_NAME}" for role in named if said.startswith(f"{role} ")), said)
+        for said in export.filters_in_words
+    )
+    empty = export.empty_because and export.empty_because.model_copy(update={"detail": "This filter left nothing."})
+    return export.model_copy(update={"filters_in_words": words, "empty_because": empty})
 
 
 class Traces(NamedTuple):

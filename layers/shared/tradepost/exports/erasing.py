@@ -1,7 +1,7 @@
 """Erasing a person in the background, from its sessions to its account, as far as a worker's time goes.
 
-What it exported, and what was exported about it, goes with the files. An export that is being written is cancelled: its worker
-finds that out at the latest when it is about to say that the file is there.
+What it exported, and what was exported about it, goes with the files; others' exports do not call it by its name any more. An
+export that is being written is cancelled: its worker finds that out at the latest when it is about to finish it.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tradepost.aws.exports import delete_file, file_key
-from tradepost.domain.erasures import NOBODYS_NAME
+from tradepost.domain.erasures import NOBODYS_NAME, without_name
 from tradepost.domain.errors import StaleError
 from tradepost.domain.exports import Export, PersonFilters, let_go
 from tradepost.domain.outbox import Erasure
@@ -57,11 +57,13 @@ def _forget_own_exports(whose: Whose, after: Position | None) -> Position | None
     return following
 
 
-def _forget_archives(whose: Whose, after: Position | None) -> Position | None:
-    found, following = list_exports(whose.store_id, None, kind="person", limit=_PAGE, after=after)
+def _forget_exports_of_others(whose: Whose, after: Position | None) -> Position | None:
+    found, following = list_exports(whose.store_id, None, limit=_PAGE, after=after)
     for export in found:
         if isinstance(export.filters, PersonFilters) and export.filters.member_id == whose.member_id:
             _forget_export(export.id, whose)
+        elif without_name(export, whose.member_id) != export:
+            _forget_words(export.id, whose)
     return following
 
 
@@ -90,6 +92,23 @@ def _forget_export(export_id: str, whose: Whose) -> None:
         return
 
 
+def _forget_words(export_id: str, whose: Whose) -> None:
+    """Take the name out of what the filters of an export mean in words, and nothing of its file."""
+    for attempt in range(1, _TRIES + 1):
+        export = Reader().find(export_key(whose.store_id, export_id), Export)
+        if export is None:
+            return
+        tx = whose.begin()
+        save_export(tx, without_name(export, whose.member_id))
+        try:
+            tx.commit()
+        except StaleError:
+            if attempt == _TRIES:
+                raise
+        else:
+            return
+
+
 def _cancelled(export: Export, whose: Whose) -> Export:
     requester = export.requested_by
     change = {
@@ -106,7 +125,7 @@ def _cancelled(export: Export, whose: Whose) -> Export:
 _STEPS: Final[Mapping[str, Callable[[Whose, Position | None], Position | None]]] = {
     "sessions": forget_sessions,
     "own_exports": _forget_own_exports,
-    "archives": _forget_archives,
+    "exports_of_others": _forget_exports_of_others,
     "invitations": forget_invitations,
     "events": forget_events,
     "acting": forget_acting,
