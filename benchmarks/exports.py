@@ -155,7 +155,7 @@ def _fill(count: int) -> None:
         for member in people:
             batch.save(Record.of(member_key(member.id, STORE), member))
         for number in range(count):
-            batch.save(activity_record(_activity(number, people[number * 7 % PEOPLE], PERIOD * number / count), store))
+            batch.save(activity_record(_activity(number, people[number * 7 % PEOPLE], PERIOD * (number / count)), store))
             if number and number % 50_000 == 0:
                 print(f"  {number:,} of {count:,} activities written", flush=True)
     print(f"  {count:,} activities written in {time.perf_counter() - began:.0f} s", flush=True)
