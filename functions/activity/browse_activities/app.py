@@ -79,9 +79,7 @@ def list_activities_in_scope(  # one argument for each parameter of the query
     wanted = Wanted(customer_id, employee_id, activity_type, begin, end)
     bound = ("activities", store.id, *(None if each is None else str(each) for each in (*astuple(caller.scope), *wanted)))
     after = read_cursor(cursor, *bound)
-    found, following = list_activities(
-        caller.reader, caller.scope, store, wanted, viewer_id=caller.member.id, limit=limit, after=after, at=caller.at
-    )
+    found, following = list_activities(caller.reader, caller.scope, store, wanted, limit=limit, after=after, at=caller.at)
     return Page(items=[_answer(seen) for seen in found], next_cursor=make_cursor(following, *bound))
 
 

@@ -277,11 +277,14 @@ def test_customers_that_are_switched_off_show_to_the_owner_and_whoever_looks_aft
 
 
 def test_what_was_done_for_no_customer_is_the_owners_and_ones_own(town: Territory) -> None:
-    for rep in (town.rhea, town.otto):
+    reps = (town.rhea, town.otto, town.alma, town.sven)
+    for rep in reps:
         allow(rep.id, at=OPENED)
-    own, others = put_activities(town.market.shop, [activity_of(rep.id, AT, type="log_in") for rep in (town.rhea, town.otto)])
-    assert ids(town.owner) == newest_first([own, others])
-    assert ids(town.rhea.client) == [own.id]
+    done = put_activities(town.market.shop, [activity_of(rep.id, AT, type="log_in") for rep in reps])
+    own = done[0]
+    assert ids(town.owner) == newest_first(done)
+    for rep, its in zip(reps, done, strict=True):
+        assert ids(rep.client) == ids(rep.client, employee_id=rep.id) == [its.id]
     assert ids(town.rhea.client, employee_id=town.otto.id) == []
     [item] = town.owner.get("/v1/activities", employee_id=town.rhea.id).json["items"]
     assert (item["id"], item["customer"], item["employee"]["name"]) == (own.id, None, "Rhea")

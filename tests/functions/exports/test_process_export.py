@@ -277,6 +277,16 @@ def test_a_sales_rep_gets_what_its_customers_did_and_what_it_did_itself(shop: Sh
     assert sorted(row["employee_name"] for row in rows_of(written(export_id, shop))) == ["Ida", "Rhea"]
 
 
+def test_whoever_sees_all_customers_gets_what_it_did_for_none_and_not_what_other_reps_did(shop: Shop) -> None:
+    alma, otto = employee(shop, None, "Alma", access="all"), employee(shop, None, "Otto")
+    mine = employee(shop, customer(shop, "C-1", account_manager_id=otto.id), "Ida")
+    for member in (alma, otto, mine):
+        did(shop, member, [BEGIN])
+    export_id = asked(shop, member_id=alma.id)
+    work()
+    assert sorted(row["employee_name"] for row in rows_of(written(export_id, shop))) == ["Alma", "Ida"]
+
+
 def test_what_was_done_under_an_earlier_consent_stays_hidden(shop: Shop) -> None:
     door = customer(shop)
     gone, back = employee(shop, door, "Gone", allows=(True, False)), employee(shop, door, "Back", allows=(True, False, True))

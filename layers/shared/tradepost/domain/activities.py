@@ -99,7 +99,7 @@ def is_shown(activity: Activity, store: Store, member: Member | None) -> bool:
 def is_visible(activity: Activity, scope: Scope, customer: Customer | None) -> bool:
     """Tell whether whoever has a scope may see an activity; what was done for no customer is the owner's and one's own."""
     if activity.customer_id is None:
-        return scope.reach == "store" or activity.member_id == scope.whose
+        return scope.reach == "store" or activity.member_id == scope.member_id
     return customer is not None and scope.covers(customer)
 
 

@@ -18,22 +18,25 @@ class Scope:
     """The customers of one store that somebody may see.
 
     `store`: all of them, for the owner. `active`: those that are active, for reps with access All and for supervisors.
-    `allocated`: those allocated to the rep whose id is `whose`. `own`: the one customer whose id is `whose`.
+    `allocated`: those allocated to the rep whose id is `whose`. `own`: the one customer whose id is `whose`. `member_id` is who
+    sees them, and so what it did itself for no customer; None for nobody in particular.
     """
 
     store_id: str
     reach: Reach
     whose: str | None = None
+    member_id: str | None = None
 
     @classmethod
     def of(cls, member: Member) -> "Scope":
         """Return what a member of a store may see."""
         if member.role is Role.OWNER:
-            return cls(member.store_id, "store")
+            return cls(member.store_id, "store", None, member.id)
         if member.role is Role.BUYER:
-            return cls(member.store_id, "own", member.customer_id)
-        everywhere = member.supervisor or member.access == "all"
-        return cls(member.store_id, "active") if everywhere else cls(member.store_id, "allocated", member.id)
+            return cls(member.store_id, "own", member.customer_id, member.id)
+        if member.supervisor or member.access == "all":
+            return cls(member.store_id, "active", None, member.id)
+        return cls(member.store_id, "allocated", member.id, member.id)
 
     def covers(self, customer: Customer) -> bool:
         """Tell whether a customer is within the scope."""

@@ -141,7 +141,7 @@ class ActivitySource:
     def _is_visible(self, entry: Noted) -> bool:
         # As `is_visible` has it, of which each company is asked once.
         if entry.customer_id is None:
-            return self._scope.reach == "store" or entry.member_id == self._scope.whose
+            return self._scope.reach == "store" or entry.member_id == self._scope.member_id
         company = self._companies[entry.customer_id]
         return company is not None and company.visible
 

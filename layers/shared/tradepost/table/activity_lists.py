@@ -79,7 +79,6 @@ def list_activities(
     store: Store,
     wanted: Wanted,
     *,
-    viewer_id: str,
     limit: int,
     after: Position | None,
     at: datetime,
@@ -89,7 +88,7 @@ def list_activities(
     It may hold fewer than `limit` and still have a next one. Calls: one Query where a customer or a person is named, otherwise
     16 for each of two months at most; then BatchGetItem (100 keys each) for people and customers.
     """
-    if not _may_show_some(reader, scope, store, wanted, viewer_id):
+    if not _may_show_some(reader, scope, store, wanted):
         return [], None
     oldest = max(wanted.begin or store.opened_at, store.opened_at, at - timedelta(days=store.activity_days))
     newest = min(wanted.end or at + _AHEAD, at + _AHEAD)
@@ -114,7 +113,7 @@ def list_activities(
     return seen[:limit], {"sk": reached} if reached else None
 
 
-def _may_show_some(reader: Reader, scope: Scope, store: Store, wanted: Wanted, viewer_id: str) -> bool:
+def _may_show_some(reader: Reader, scope: Scope, store: Store, wanted: Wanted) -> bool:
     """Tell whether the customer and the person that a list names are within the scope, and whether either allows a look.
 
     What a sales rep did is listed by its name for the owner and itself alone, as in an export.
@@ -129,7 +128,7 @@ def _may_show_some(reader: Reader, scope: Scope, store: Store, wanted: Wanted, v
     if member is None or not may_be_kept(store, member):
         return False
     if member.customer_id is None:
-        return scope.reach == "store" or member.id == viewer_id
+        return scope.reach == "store" or member.id == scope.member_id
     return find_customer(reader, scope, member.customer_id) is not None
 
 
