@@ -2,9 +2,10 @@
 
 The activities are the repository's own, on the local engine's DynamoDB and S3. Each number of them is exported at once, and
 once more by workers of which two are killed on the way: the files must be the same. How long an export takes is mostly the
-engine's doing, which looks at every item of a partition for every page; the activities are therefore spread over some years.
+engine's doing, which looks at every item of a partition for every page: `--days` tells how close together they are.
 """
 
+import argparse
 import csv
 import hashlib
 import importlib.util
@@ -54,7 +55,7 @@ from tradepost.table.transaction import Transaction
 STORE: Final = "acme"
 SIZES: Final = (100_000, 1_000_000)
 BEGIN: Final = datetime(2021, 1, 1, tzinfo=UTC)
-PERIOD: Final = timedelta(days=5 * 365)
+DAYS: Final = 5 * 365
 PEOPLE: Final = 500
 CUSTOMERS: Final = 200
 # A worker is killed a moment after so much of its export is noted, or else when it should be half done.
@@ -87,21 +88,27 @@ class Death(NamedTuple):
 
 
 def main() -> None:
-    sizes = [int(each) for each in sys.argv[1:]] or SIZES
-    if len(sizes) > 1:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.exports")
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="ROWS")
+    parser.add_argument("--days", type=int, default=DAYS, help=f"over how many days activities are spread ({DAYS})")
+    asked = parser.parse_args()
+    if len(asked.sizes) > 1:
         # Each in a process of its own, since what connections are made to is remembered for good.
-        for count in sizes:
-            subprocess.run([sys.executable, "-m", "benchmarks.exports", str(count)], cwd=ROOT, check=True)
+        for count in asked.sizes:
+            command = [sys.executable, "-m", "benchmarks.exports", str(count), "--days", str(asked.days)]
+            subprocess.run(command, cwd=ROOT, check=True)
         return
+    period = timedelta(days=asked.days)
     with tempfile.TemporaryDirectory() as home, Engine(Places(Path(home)), mail_endpoint="http://127.0.0.1:9") as engine:
         _settle(engine, Path(home))
-        time_exports(engine, *sizes)
+        time_exports(engine, asked.sizes[0], period)
 
 
-def time_exports(engine: Engine, count: int) -> None:
-    _fill(count)
-    whole = _exported(engine, count)
-    killed = _exported(engine, count, deaths=[Death(int(count * share), whole.seconds * PATIENCE) for share in DEATHS])
+def time_exports(engine: Engine, count: int, period: timedelta) -> None:
+    _fill(count, period)
+    whole = _exported(engine, count, period)
+    deaths = [Death(int(count * share), whole.seconds * PATIENCE) for share in DEATHS]
+    killed = _exported(engine, count, period, deaths=deaths)
     print(f"  SHA-256 at once      {whole.sha256}")
     print(f"  SHA-256 killed twice {killed.sha256}", flush=True)
     if whole.sha256 != killed.sha256:
@@ -134,7 +141,7 @@ def _settle(engine: Engine, home: Path) -> None:
     )
 
 
-def _fill(count: int) -> None:
+def _fill(count: int, period: timedelta) -> None:
     began = time.perf_counter()
     store = Store(
         version=1,
@@ -155,7 +162,7 @@ def _fill(count: int) -> None:
         for member in people:
             batch.save(Record.of(member_key(member.id, STORE), member))
         for number in range(count):
-            batch.save(activity_record(_activity(number, people[number * 7 % PEOPLE], PERIOD * (number / count)), store))
+            batch.save(activity_record(_activity(number, people[number * 7 % PEOPLE], period * (number / count)), store))
             if number and number % 50_000 == 0:
                 print(f"  {number:,} of {count:,} activities written", flush=True)
     print(f"  {count:,} activities written in {time.perf_counter() - began:.0f} s", flush=True)
@@ -212,9 +219,9 @@ def _activity(number: int, member: Member, since: timedelta) -> Activity:
     )
 
 
-def _exported(engine: Engine, count: int, *, deaths: Sequence[Death] = ()) -> Run:
+def _exported(engine: Engine, count: int, period: timedelta, *, deaths: Sequence[Death] = ()) -> Run:
     """Export everything by one worker after the other, of which each but the last is killed on the way."""
-    export_id = _asked()
+    export_id = _asked(period)
     began = time.perf_counter()
     for death in deaths:
         with _worker() as worker:
@@ -247,14 +254,14 @@ def _export(export_id: str) -> Export:
     return Reader().get(export_key(STORE, export_id), Export)
 
 
-def _asked() -> str:
+def _asked(period: timedelta) -> str:
     export = Export(
         id=new_id(),
         store_id=STORE,
         kind="activities",
         filters=ActivityFilters(),
         begin=BEGIN,
-        end=BEGIN + PERIOD,
+        end=BEGIN + period,
         time_zone="Europe/Berlin",
         file_name="activities.csv",
         fingerprint=new_id(),

@@ -8,8 +8,8 @@ from pynamodb.connection import TableConnection
 
 from tradepost.table.records import FirstIndex, Record, SecondIndex
 
-PAGE: Final = 1000
-"""How many activities of a partition are read at once."""
+PAGE: Final = 500
+"""How many activities of a partition are read at once: of a month, as many of each shard are held."""
 
 type Index = Literal["gsi1", "gsi2"]
 type Attribute = Mapping[str, Any]
@@ -50,21 +50,26 @@ def behind(position: str) -> str:
 
 
 def _read(partition: str, index: Index | None, first: str, last: str, page: int) -> Iterator[Noted]:
-    sort_key = {None: Record.sk, "gsi1": FirstIndex.gsi1sk, "gsi2": SecondIndex.gsi2sk}[index]
     more = True
     while more:
-        answer: dict[str, Any] = _connection().query(
-            partition,
-            range_key_condition=sort_key.between(first, last),
-            attributes_to_get=["sk", "data"],
-            consistent_read=index is None,
-            index_name=index,
-            limit=page,
-        )
-        found = [_noted(item) for item in answer["Items"]]
+        found, more = _page(partition, index, first, last, page)
         yield from found
-        more = bool(answer.get("LastEvaluatedKey")) and bool(found)
         first = behind(found[-1].position) if found else first
+
+
+def _page(partition: str, index: Index | None, first: str, last: str, page: int) -> tuple[Sequence[Noted], bool]:
+    """Read some activities, and tell whether there may be more. The rest of the answer is let go: it is many times as large."""
+    sort_key = {None: Record.sk, "gsi1": FirstIndex.gsi1sk, "gsi2": SecondIndex.gsi2sk}[index]
+    answer: dict[str, Any] = _connection().query(
+        partition,
+        range_key_condition=sort_key.between(first, last),
+        attributes_to_get=["sk", "data"],
+        consistent_read=index is None,
+        index_name=index,
+        limit=page,
+    )
+    found = [_noted(item) for item in answer["Items"]]
+    return found, bool(answer.get("LastEvaluatedKey")) and bool(found)
 
 
 def _noted(item: Mapping[str, Attribute]) -> Noted:
