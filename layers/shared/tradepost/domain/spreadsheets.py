@@ -24,6 +24,9 @@ _SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
 _UNSEEN: Final = "\\s\u00ad\u180e\u200b-\u200f\u2060-\u2064\ufeff"
 # A cell that begins with a break may begin a row, or the next cell, where it is pasted.
 _FORMULA: Final = re.compile(f"[{_UNSEEN}]*[{_SIGNS}\\t\\r\\n]")
+# Where commas are for decimals, spreadsheets take semicolons for the ends of cells, and quotes within a cell for what they are:
+# there, what follows a semicolon, a tab or a break is a cell of its own.
+_CELL_WITHIN: Final = re.compile(f'(?<=[;\\t\\r\\n])(?!\\n)(?=["{_UNSEEN}]*[{_SIGNS}])')
 
 
 class _Bare:
@@ -37,9 +40,9 @@ class _Bare:
 
 
 def guarded(text: str) -> str:
-    """Return a text with an apostrophe in front if a spreadsheet would run it, as it is otherwise."""
-    # Nearly all texts begin with a letter or a digit: there is no need to look at those any closer.
-    return f"'{text}" if not text[:1].isalnum() and _FORMULA.match(text) else text
+    """Return a text with an apostrophe in front of whatever a spreadsheet would run of it, as it is otherwise."""
+    within = _CELL_WITHIN.sub("'", text)
+    return f"'{within}" if _FORMULA.match(text) else within
 
 
 def csv_of(rows: Iterable[Sequence[str]]) -> str:
@@ -58,9 +61,13 @@ def lines_of(rows: Iterable[Sequence[Cell]]) -> bytes:
     """Write rows of a typed file."""
     written = io.StringIO(newline="")
     writer = csv.writer(written, quoting=csv.QUOTE_STRINGS)
-    # Millions of cells go through here: the many that are harmless texts go through it without a call.
-    writer.writerows([cell if cell.__class__ is str and cell[:1].isalnum() else _spelled(cell) for cell in row] for row in rows)
+    writer.writerows([cell if _is_harmless(cell) else _spelled(cell) for cell in row] for row in rows)
     return written.getvalue().encode()
+
+
+def _is_harmless(cell: Cell) -> bool:
+    # Millions of cells go through here, and nearly all of them are one line that begins with a letter or a digit.
+    return cell.__class__ is str and cell[:1].isalnum() and ";" not in cell and cell.isprintable()
 
 
 def _spelled(cell: Cell) -> object:
