@@ -325,10 +325,11 @@ def work() -> None:
     handler = _load(ROOT / "functions" / "exports" / "process_export" / "app.py").handler
     queue = os.environ["EXPORTS_QUEUE_URL"]
     sqs: Any = botocore.session.get_session().create_client("sqs")
-    while messages := sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=2).get("Messages"):
+    names = {"messageId": "MessageId", "receiptHandle": "ReceiptHandle", "body": "Body", "attributes": "Attributes"}
+    while messages := sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=2, AttributeNames=["All"]).get("Messages"):
         [message] = messages
         Path(os.environ["RECEIPT"]).write_text(message["ReceiptHandle"])
-        record = {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
+        record = {name: message[given] for name, given in names.items()}
         if not handler({"Records": [record]}, _Context())["batchItemFailures"]:
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
     print(json.dumps({"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))

@@ -109,7 +109,7 @@ def test_a_bucket_is_encrypted_private_and_reached_by_tls_only(name: str) -> Non
 def test_files_of_exports_and_parts_of_those_that_never_came_to_be_delete_themselves() -> None:
     bucket = resource("ExportsBucket")["Properties"]
     (rule,) = bucket["LifecycleConfiguration"]["Rules"]
-    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", EXPORT_LIFETIME.days)
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", EXPORT_LIFETIME.days + 1)
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     # Of all of them, not only of some.
     assert rule.keys() == {"Id", "Status", "ExpirationInDays", "AbortIncompleteMultipartUpload"}

@@ -13,7 +13,6 @@ from tradepost.domain.export_reviews import (
     is_blurred,
     is_to_be_reviewed,
     known_up_to,
-    reviewed,
     taken_away,
     takes_whole,
     trace_of,
@@ -75,7 +74,6 @@ def test_only_files_about_people_that_are_there_or_on_their_way_are_reviewed_and
     ):
         assert is_to_be_reviewed(export_of(**fields), 4) is expected, fields
     assert is_to_be_reviewed(export_of(withdrawals_reviewed=4), 5)
-    assert not is_to_be_reviewed(reviewed(export_of(), 4), 4)
     with pytest.raises(LookupError):
         known_up_to(export_of(basis=None))
 

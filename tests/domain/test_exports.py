@@ -116,17 +116,6 @@ def test_what_failed_still_knows_its_upload() -> None:
     assert over.checkpoint == Checkpoint(upload_id="upload")
 
 
-@pytest.mark.parametrize(
-    ("kind", "outdated"), [("activities", True), ("person", True), ("orders", False), ("customers", False)]
-)
-def test_withdrawals_of_consent_matter_to_what_tells_of_people(kind: ExportKind, *, outdated: bool) -> None:
-    export = begun(taken(queued(kind)), BASIS, "upload")
-    store = STORE.model_copy(update={"withdrawals": 1})
-    assert is_outdated(export, STORE, REP) is False
-    assert is_outdated(export, store, REP) is outdated
-    assert is_outdated(export.model_copy(update={"withdrawals_reviewed": 1}), store, REP) is False
-
-
 def test_another_scope_makes_any_file_another_but_that_about_a_person() -> None:
     left = REP.model_copy(update={"departures": 1})
     everywhere = REP.model_copy(update={"access": "all"})

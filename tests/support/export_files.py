@@ -40,7 +40,7 @@ BEGIN: Final = datetime(2026, 3, 1, tzinfo=UTC)
 END: Final = datetime(2026, 4, 15, tzinfo=UTC)
 
 _worker = Worker(EXPORTS, "exports/process_export")
-told, received, handed = _worker.told, _worker.received, _worker.handed
+told, received, handed, hidden = _worker.told, _worker.received, _worker.handed, _worker.hidden
 consume, come_again, work = _worker.consume, _worker.come_again, _worker.work
 
 

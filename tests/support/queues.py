@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -71,6 +73,12 @@ def delayed(queue: str = MAILS) -> list[tuple[dict[str, Any], int]]:
     return [(json.loads(each.body), round((each.delayed_until - float(str(each.sent_timestamp))) / 1000)) for each in waiting]
 
 
+def as_lambda_gets(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a received message as it is in the event of a consumer."""
+    names = {"messageId": "MessageId", "receiptHandle": "ReceiptHandle", "body": "Body", "attributes": "Attributes"}
+    return {name: message[given] for name, given in names.items()}
+
+
 @dataclass(frozen=True)
 class Worker:
     """A queue of background work, and the function that does it."""
@@ -84,10 +92,10 @@ class Worker:
 
     def received(self) -> dict[str, Any] | None:
         """Take a message off the queue, as an event for its consumer; None if there is none."""
-        answer = _client().receive_message(QueueUrl=os.environ[self.queue], MaxNumberOfMessages=1)
+        queue = os.environ[self.queue]
+        answer = _client().receive_message(QueueUrl=queue, MaxNumberOfMessages=1, AttributeNames=["All"])
         for message in answer.get("Messages", ()):
-            record = {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
-            return {"Records": [record]}
+            return {"Records": [as_lambda_gets(message)]}
         return None
 
     def handed(self, event: dict[str, Any]) -> bool:
@@ -106,6 +114,12 @@ class Worker:
         """Let a message whose consumer died be visible again."""
         handle = event["Records"][0]["receiptHandle"]
         _client().change_message_visibility(QueueUrl=os.environ[self.queue], ReceiptHandle=handle, VisibilityTimeout=0)
+
+    def hidden(self) -> list[int]:
+        """Return for how many seconds more each message is hidden that was received."""
+        queues = sqs_backends[DEFAULT_ACCOUNT_ID][os.environ["AWS_DEFAULT_REGION"]].queues
+        messages = queues[os.environ[self.queue].rpartition("/")[2]]._messages
+        return [round(message.visible_at / 1000 - time.time()) for message in messages]
 
     def work(self) -> int:
         """Carry out what is on the queue, and whatever that puts there; returns how many messages that were."""

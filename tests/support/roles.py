@@ -26,6 +26,7 @@ _SPELLED = {
     "RulesQueue": {"Fn::GetAtt": "RulesQueue.Arn"},
     "ExportsQueue": {"Fn::GetAtt": "ExportsQueue.Arn"},
     "ErasuresQueue": {"Fn::GetAtt": "ErasuresQueue.Arn"},
+    "ExportsBucket": {"Fn::GetAtt": "ExportsBucket.Arn"},
     "ExportsBucket/exports": {"Fn::Sub": "${ExportsBucket.Arn}/exports/*"},
     "ImportsBucket/uploads": {"Fn::Sub": "${ImportsBucket.Arn}/uploads/*"},
     "ImportsBucket/checks": {"Fn::Sub": "${ImportsBucket.Arn}/checks/*"},
@@ -40,6 +41,7 @@ _OTHERS = {
     "GetEmailIdentity": [("ses:GetEmailIdentity", "identity")],
     "GetAccount": [("ses:GetAccount", "*")],
 }
+_CONDITIONS = {"s3:ListBucket": ("StringLike", "s3:prefix")}
 _UPLOADS = {
     "PutObject": "s3:PutObject",
     "CreateMultipartUpload": "s3:PutObject",
@@ -67,11 +69,14 @@ _QUEUE_OF = {
 
 
 class Deed(NamedTuple):
-    """One thing that a role must allow: an action on a resource, and for the table the leading key."""
+    """One thing that a role must allow: an action on a resource, and with what its condition allows it.
+
+    That is the leading key for the table, and for what is listed in a bucket how the names begin.
+    """
 
     action: str
     resource: str
-    leading_key: str | None = None
+    within: str | None = None
 
 
 class NotAllowedError(AssertionError):
@@ -92,6 +97,8 @@ def deeds(operation: str, parameters: Mapping[str, Any]) -> Iterator[Deed]:
         yield Deed(_QUEUES[operation], _QUEUE_OF[parameters["QueueUrl"].rpartition("/")[2]])
     elif operation in _UPLOADS:
         yield _of_bucket(operation, parameters)
+    elif operation == "ListObjectsV2":
+        yield Deed("s3:ListBucket", "ExportsBucket", parameters["Prefix"])
     elif operation in {"BatchWriteItem", "BatchGetItem"}:
         yield from _of_batch(operation, parameters)
     elif operation == "TransactWriteItems":
@@ -126,7 +133,7 @@ def check(function: str, operation: str, parameters: Mapping[str, Any]) -> None:
     """Raise `NotAllowedError` if the function's role does not allow a call."""
     for deed in deeds(operation, parameters):
         if not any(_allows(statement, deed) for statement in statements(function)):
-            raise NotAllowedError(f"{function} may not {deed.action} on {deed.resource} {deed.leading_key or ''}")
+            raise NotAllowedError(f"{function} may not {deed.action} on {deed.resource} {deed.within or ''}")
 
 
 @cache
@@ -162,10 +169,12 @@ def _allows(statement: Mapping[str, Any], deed: Deed) -> bool:
     resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
     if not any(_is_resource(resource, deed.resource) for resource in resources):
         return False
-    if deed.leading_key is None:
+    within = deed.within
+    if within is None:
         return True
-    patterns = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
-    return patterns is not None and any(fnmatch.fnmatchcase(deed.leading_key, pattern) for pattern in patterns)
+    operator, name = _CONDITIONS.get(deed.action, ("ForAllValues:StringLike", "dynamodb:LeadingKeys"))
+    patterns = statement.get("Condition", {}).get(operator, {}).get(name)
+    return patterns is not None and any(fnmatch.fnmatchcase(within, pattern) for pattern in patterns)
 
 
 def _is_resource(resource: Any, wanted: str) -> bool:

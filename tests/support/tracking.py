@@ -16,7 +16,7 @@ from tests.support.world import Shop, open_shop
 from tradepost.domain.activities import Activity
 from tradepost.domain.clock import stamp
 from tradepost.domain.ids import new_id, split_member_id
-from tradepost.domain.people import CONSENT_TEXT_VERSION, SYSTEM
+from tradepost.domain.people import CONSENT_TEXT_VERSION, Party
 from tradepost.domain.stores import Store
 from tradepost.table.activities import activity_record
 from tradepost.table.people import member_key
@@ -69,6 +69,7 @@ def activity_of(member_id: str, at: datetime, **fields: Any) -> Activity:
     """Return what somebody did at an instant, for the customer it buys for, by the first consent unless told otherwise."""
     place = split_member_id(member_id)
     assert place is not None
+    whoever = Party(type="member", id=member_id, name="Whoever it was then")
     return Activity(
         **{
             "version": 1,
@@ -80,8 +81,8 @@ def activity_of(member_id: str, at: datetime, **fields: Any) -> Activity:
             "at": at,
             "recorded_at": at,
             "source": "server",
-            "actor": SYSTEM,
-            "subject": SYSTEM,
+            "actor": whoever,
+            "subject": whoever,
             "consent": 1,
             **fields,
         }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeIs
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
@@ -27,6 +27,7 @@ from tradepost.domain.people import SYSTEM, Member
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.exports.archiving import write_whole
+from tradepost.exports.reviewing import withdrawal_in
 from tradepost.exports.sources import source_of
 from tradepost.exports.writing import TooLargeError, begin, discard, put_together, why_empty, write_on
 from tradepost.table.exports import export_key, release_request, save_export, save_failure
@@ -41,6 +42,9 @@ logger = Logger(service="tradepost")
 
 # Should the function die, its message comes again after so long.
 HIDDEN: Final = int(LEASE.total_seconds())
+LONGEST_HIDDEN: Final = 15 * 60
+# Whatever became of it is there already.
+SOON: Final = 2
 # A run ends while so much of the function's time is left: enough for S3 to take a part, and to put all parts together.
 RESERVE_MILLISECONDS: Final = 60_000
 
@@ -68,6 +72,14 @@ class Work:
         return not enqueue({self.key: "exports"})
 
 
+class _OutdatedError(Exception):
+    """What was written must not be in the file any more."""
+
+
+class _RequesterGoneError(Exception):
+    """Whoever asked for the file is not active in the store any more."""
+
+
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Work on an export that was asked for. One that fails comes again."""
     return worked_off(event, partial(_carried_out, context=context))
@@ -78,8 +90,12 @@ def _carried_out(record: dict[str, Any], context: Any) -> bool:
         return _carry_on(record, context)
     except OvertakenError:
         logger.info("cancelled, begun anew, or another worker was faster", delivery=record["messageId"])
+        hide(record, "exports", seconds=SOON)
     except Exception:  # whatever it is, the message comes again, and the export has failed if nothing ever comes of it
         logger.exception("export not carried out", delivery=record["messageId"])
+        # What S3 or DynamoDB has trouble with may last an hour: it is tried less and less often.
+        before = int(record["attributes"]["ApproximateReceiveCount"]) - 1
+        hide(record, "exports", seconds=min(LONGEST_HIDDEN, HIDDEN * 2**before))
     return False
 
 
@@ -103,21 +119,19 @@ def _work(work: Work, export: Export, context: Any) -> bool:
     work.save(export)
     try:
         return _write(work, context)
-    except GoneError:
-        # The upload has ended: it was left alone for a day, or somebody ended it by hand.
+    except (GoneError, _OutdatedError):
+        # The upload has ended, as it was left alone for a day, or somebody ended it by hand; or the file holds too much.
         return _begin_anew(work)
+    except _RequesterGoneError:
+        return _fail(work, REQUESTER_GONE)
     except TooLargeError:
         return _fail(work, TOO_LARGE)
 
 
 def _write(work: Work, context: Any) -> bool:
     store, requester = _present(work.export)
-    if not _may_have_it(requester):
-        return _fail(work, REQUESTER_GONE)
     if work.export.checkpoint is None:
         work.save(begin(work.export, store, requester))
-    elif is_outdated(work.export, store, requester):
-        return _begin_anew(work)
     # An archive about a person goes by no filters: there always is something in it.
     source = None if work.export.kind == "person" else source_of(work.export, store, Scope.of(requester))
     if source is None:
@@ -131,11 +145,7 @@ def _write(work: Work, context: Any) -> bool:
         )
     if not (export.checkpoint and export.checkpoint.whole):
         return work.leave(export)
-    store, requester = _present(export)
-    if not _may_have_it(requester):
-        return _fail(work, REQUESTER_GONE)
-    if is_outdated(export, store, requester):
-        return _begin_anew(work)
+    _present(export)
     put_together(export)
     at, because = clock.now(), why_empty(export, source) if source else None
     tx, done = concluding(work.key, work.item, at=at), finished(export, empty_because=because, at=at)
@@ -175,13 +185,21 @@ def _wind_up(key: Key, item: OutboxItem, export: Export | None) -> bool:
     return True
 
 
-def _present(export: Export) -> tuple[Store, Member | None]:
-    """Read the store, and whoever asked for an export, as they are now."""
+def _present(export: Export) -> tuple[Store, Member]:
+    """Read the store, and whoever asked for an export, as they are now.
+
+    Raises `_RequesterGoneError`, and `_OutdatedError` if something was written that must not be in the file any more.
+    """
     reader = Reader()
-    keys = store_key(export.store_id), member_key(export.member_id, export.store_id)
+    keys = (
+        store_key(export.store_id),
+        member_key(export.member_id, export.store_id),
+        export_key(export.store_id, export.id),
+    )
     reader.fetch(keys)
-    return reader.get(keys[0], Store), reader.find(keys[1], Member)
-
-
-def _may_have_it(requester: Member | None) -> TypeIs[Member]:
-    return requester is not None and requester.status == "active"
+    store, requester, now = reader.get(keys[0], Store), reader.find(keys[1], Member), reader.get(keys[2], Export)
+    if requester is None or requester.status != "active":
+        raise _RequesterGoneError
+    if export.checkpoint and (is_outdated(export, store, requester) or withdrawal_in(now, store, at=clock.now())):
+        raise _OutdatedError
+    return store, requester

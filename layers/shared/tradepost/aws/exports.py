@@ -50,6 +50,14 @@ def delete_file(key: str) -> None:
     _client().delete_object(Bucket=settings().exports_bucket, Key=key)
 
 
+def delete_beside(key: str) -> None:
+    """Delete what is kept beside a file, under names that begin with its own: also what nobody noted before it died."""
+    bucket = settings().exports_bucket
+    for page in _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
+        for kept in page.get("Contents", ()):
+            delete_file(kept["Key"])
+
+
 def write_file(key: str, content: bytes) -> None:
     """Keep a small file as a whole."""
     _client().put_object(Bucket=settings().exports_bucket, Key=key, Body=content)

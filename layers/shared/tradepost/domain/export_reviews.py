@@ -97,11 +97,6 @@ def takes_whole(export: Export, withdrawal: Withdrawal) -> bool:
     return withdrawal.person and of_person
 
 
-def reviewed(export: Export, withdrawals: int) -> Export:
-    """Note that a file holds nothing of the withdrawals up to a number."""
-    return export.model_copy(update={"withdrawals_reviewed": withdrawals})
-
-
 def taken_away(export: Export, withdrawal: Withdrawal) -> Export:
     """Note that a file is gone for a withdrawal; one that was still being written is begun anew."""
     if export.status != "done":

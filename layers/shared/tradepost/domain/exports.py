@@ -28,7 +28,7 @@ from tradepost.domain.stores import Store
 from tradepost.domain.values import Entity, Instant, OptionalText, Reference, Value
 
 EXPORT_LIFETIME: Final = timedelta(days=7)
-"""How long a file is kept: as long as the bucket does."""
+"""How long a file is handed out. The bucket keeps it a day longer."""
 RECORD_LIFETIME: Final = timedelta(days=90)
 """How long it is known that there was an export."""
 LINK_LIFETIME: Final = timedelta(minutes=15)
@@ -36,7 +36,7 @@ LONG: Final = timedelta(minutes=1)
 """Whoever waited longer for a file is told by mail that it is there."""
 # While a worker is at an export, others leave it alone for so long; it says so anew with every part.
 LEASE: Final = timedelta(seconds=90)
-MOST_ATTEMPTS: Final = 5
+MOST_ATTEMPTS: Final = 6
 """How often in a row a worker may come to nothing before the export has failed."""
 MOST_RESTARTS: Final = 20
 MOST_PARTS: Final = 5000
@@ -202,10 +202,11 @@ class Export(Entity):
 
     What was recorded, placed, added or issued from `begin` until before `end` is in it, but nothing after `requested_at`.
     `worker` is the message whose consumer is at it until `worker_until`. `withdrawals_reviewed` is the number of the latest
-    withdrawal of consent of which it is known that the finished file holds nothing.
+    withdrawal of consent of which it is known that the file holds nothing: whoever writes it is not disturbed by that.
     """
 
     entity: ClassVar = "export"
+    aside: ClassVar = frozenset({"withdrawals_reviewed"})
 
     id: str
     store_id: str
@@ -327,8 +328,8 @@ def restarted(export: Export) -> Export:
 
 def finished(export: Export, *, empty_because: EmptyBecause | None, at: datetime) -> Export:
     """Note that the file is there. Raises `LookupError` for one that was not begun."""
-    checkpoint, basis = export.checkpoint, export.basis
-    if checkpoint is None or basis is None:
+    checkpoint = export.checkpoint
+    if checkpoint is None:
         raise LookupError("not begun")
     change = {
         "status": "done",
@@ -339,7 +340,6 @@ def finished(export: Export, *, empty_because: EmptyBecause | None, at: datetime
         "empty_because": empty_because,
         "generated_at": at,
         "ended_at": at,
-        "withdrawals_reviewed": max(export.withdrawals_reviewed, basis.withdrawals),
     }
     return let_go(export).model_copy(update=change)
 
@@ -350,13 +350,14 @@ def failed(export: Export, failure: ExportFailure, *, at: datetime) -> Export:
 
 
 def is_outdated(export: Export, store: Store, requester: Member) -> bool:
-    """Tell whether what has been written of a file must not be in it any more, by what holds now."""
+    """Tell whether what has been written of a file must not be in it any more, by what holds now.
+
+    Whether it holds something of whoever withdrew consent is told by `export_reviews`.
+    """
     basis, now = export.basis, Basis.of(store, requester)
     # What is held about a person goes by no scope.
     if basis is None or (export.kind != "person" and not basis.same_scope_as(now)):
         return True
     about_people = export.kind in {"activities", "person"}
     holds_some = export.rows > 0 or export.kind == "person"
-    if about_people and holds_some and basis.tracked and not now.tracked:
-        return True
-    return about_people and now.withdrawals > max(basis.withdrawals, export.withdrawals_reviewed)
+    return about_people and holds_some and basis.tracked and not now.tracked

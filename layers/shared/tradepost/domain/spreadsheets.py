@@ -21,7 +21,10 @@ EXCEL_MARK: Final = "\ufeff".encode()
 # What begins a formula, also in the widths of East Asian scripts and small, and the minus of typesetters.
 _SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
 # What a spreadsheet does not see in front of one: spaces of any width, and characters without a look.
-_UNSEEN: Final = "\\s\u00ad\u180e\u200b-\u200f\u2060-\u2064\ufeff"
+_UNSEEN: Final = (
+    "\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
+)
 # A cell that begins with a break may begin a row, or the next cell, where it is pasted.
 _FORMULA: Final = re.compile(f"[{_UNSEEN}]*[{_SIGNS}\\t\\r\\n]")
 # Where commas are for decimals, spreadsheets take semicolons for the ends of cells, and quotes within a cell for what they are:

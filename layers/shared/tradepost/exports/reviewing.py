@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from tradepost.domain.activities import Withdrawal
 from tradepost.domain.export_reviews import (
@@ -11,7 +11,6 @@ from tradepost.domain.export_reviews import (
     is_blurred,
     is_to_be_reviewed,
     known_up_to,
-    reviewed,
     taken_away,
     takes_whole,
     trace_of,
@@ -22,7 +21,7 @@ from tradepost.domain.people import SYSTEM
 from tradepost.domain.stores import Store
 from tradepost.exports.writing import discard
 from tradepost.table.activity_erasures import may_have_left
-from tradepost.table.exports import export_key, list_exports_since, save_export
+from tradepost.table.exports import export_key, list_exports_since, note_reviewed, save_export
 from tradepost.table.listing import Position
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import store_owner
@@ -34,14 +33,8 @@ _PAGE: Final = 100
 _TRIES: Final = 8
 
 
-class Decision(NamedTuple):
-    """What becomes of an export, and the withdrawal for which its file is taken away, if it is."""
-
-    changed: Export
-    cause: Withdrawal | None = None
-
-
-type Decide = Callable[[Export], Decision | None]
+type Decide = Callable[[Export], Withdrawal | None]
+"""Tells for which withdrawal the file of an export is taken away, if it is."""
 
 
 def review_exports(store_id: str, *, at: datetime, has_time: Callable[[], bool]) -> bool:
@@ -51,14 +44,22 @@ def review_exports(store_id: str, *, at: datetime, has_time: Callable[[], bool])
     """
     store = Reader().get(store_key(store_id), Store)
     for found in _pages(store_id, at):
-        concerned = [export for export in found if is_to_be_reviewed(export, store.withdrawals)]
-        known = min((known_up_to(export) for export in concerned), default=store.withdrawals)
-        withdrawals = withdrawals_after(store_id, known) if concerned else []
-        for export in concerned:
-            _carry_out(export, partial(_review, store, withdrawals, at), at=at)
+        for export in found:
+            if not is_to_be_reviewed(export, store.withdrawals):
+                continue
+            if _carry_out(export, partial(withdrawal_in, store=store, at=at), at=at):
+                note_reviewed(export, store.withdrawals)
             if not has_time():
                 return False
     return True
+
+
+def withdrawal_in(export: Export, store: Store, *, at: datetime) -> Withdrawal | None:
+    """Return the first withdrawal, of those not looked into yet, of which a file may hold something; None if there is none."""
+    if not is_to_be_reviewed(export, store.withdrawals):
+        return None
+    since = withdrawals_after(store.id, known_up_to(export))
+    return next((withdrawal for withdrawal in since if _may_hold(export, withdrawal, store, at=at)), None)
 
 
 def review_late_writing(store_id: str, number: int, *, at: datetime) -> None:
@@ -70,7 +71,7 @@ def review_late_writing(store_id: str, number: int, *, at: datetime) -> None:
         for found in _pages(store_id, at):
             for export in found:
                 if was_being_written(export, withdrawal):
-                    _carry_out(export, partial(_review_late, withdrawal), at=at)
+                    _carry_out(export, partial(_late_cause, withdrawal), at=at)
 
 
 def _pages(store_id: str, at: datetime) -> Iterator[list[Export]]:
@@ -84,39 +85,34 @@ def _pages(store_id: str, at: datetime) -> Iterator[list[Export]]:
             return
 
 
-def _carry_out(listed: Export, decide: Decide, *, at: datetime) -> None:
-    """Decide about an export as it is now, and anew if its worker, or whoever cancels it, is faster."""
+def _carry_out(listed: Export, decide: Decide, *, at: datetime) -> bool:
+    """Take a file away if that is decided, about the export as it is now; anew if its worker, or whoever cancels, is faster.
+
+    Returns whether it was left as it is.
+    """
     for attempt in range(1, _TRIES + 1):
         export = Reader().find(export_key(listed.store_id, listed.id), Export)
-        decision = decide(export) if export else None
-        if export is None or decision is None:
-            return
+        cause = decide(export) if export else None
+        if export is None or cause is None:
+            return export is not None
+        # The file goes first: what dies behind that is decided again, and comes to the same.
+        discard(export)
         tx = Transaction(store_owner(export.store_id), SYSTEM, SYSTEM, at)
-        if decision.cause:
-            # The file goes first: what dies behind that is decided again, and comes to the same.
-            discard(export)
-            tx.audit("export:taken_away", export.id, status=export.status, withdrawal=decision.cause.number)
-        save_export(tx, decision.changed, otherwise=OvertakenError())
+        tx.audit("export:taken_away", export.id, status=export.status, withdrawal=cause.number)
+        save_export(tx, taken_away(export, cause), otherwise=OvertakenError())
         try:
             tx.commit()
         except OvertakenError:
             if attempt == _TRIES:
                 raise
         else:
-            return
+            break
+    return False
 
 
-def _review(store: Store, withdrawals: list[Withdrawal], at: datetime, export: Export) -> Decision | None:
-    if not is_to_be_reviewed(export, store.withdrawals):
-        return None
-    since = [each for each in withdrawals if each.number > known_up_to(export)]
-    cause = next((each for each in since if _may_hold(export, each, store, at=at)), None)
-    return Decision(taken_away(export, cause), cause) if cause else Decision(reviewed(export, store.withdrawals))
-
-
-def _review_late(withdrawal: Withdrawal, export: Export) -> Decision | None:
+def _late_cause(withdrawal: Withdrawal, export: Export) -> Withdrawal | None:
     trace = trace_of(export, withdrawal) if was_being_written(export, withdrawal) else None
-    return Decision(taken_away(export, withdrawal), withdrawal) if trace and may_have_left(trace) else None
+    return withdrawal if trace and may_have_left(trace) else None
 
 
 def _may_hold(export: Export, withdrawal: Withdrawal, store: Store, *, at: datetime) -> bool:

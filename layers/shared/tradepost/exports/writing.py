@@ -9,6 +9,7 @@ from tradepost.aws.exports import (
     abort_upload,
     begin_upload,
     complete_upload,
+    delete_beside,
     delete_file,
     file_key,
     read_file,
@@ -70,8 +71,9 @@ def write_on(export: Export, source: Source, *, save: Save, is_time_up: Callable
 
 def put_together(export: Export) -> None:
     """Make one file of its parts; that this was done before is as good. Raises `GoneError` if there are none any more."""
-    point = _checkpoint(export)
-    complete_upload(file_key(export.store_id, export.id), point.upload_id, point.parts)
+    key, point = file_key(export.store_id, export.id), _checkpoint(export)
+    complete_upload(key, point.upload_id, point.parts)
+    delete_beside(key)
 
 
 def discard(export: Export) -> None:
@@ -79,8 +81,7 @@ def discard(export: Export) -> None:
     key, point = file_key(export.store_id, export.id), export.checkpoint
     if point:
         abort_upload(key, point.upload_id)
-    if point and point.rest:
-        delete_file(point.rest.name)
+    delete_beside(key)
     delete_file(key)
 
 

@@ -108,8 +108,8 @@ def list_activities(
     found = [row.load(Activity) for row in rows]
     seen = list(_seen(reader, scope, store, found))
     if len(seen) > limit:
-        last = seen[limit - 1].activity
-        reached = next(row.sk for row, activity in zip(rows, found, strict=True) if activity is last)
+        last = seen[limit - 1].activity.id
+        reached = next(row.sk for row, activity in zip(rows, found, strict=True) if activity.id == last)
     return seen[:limit], {"sk": reached} if reached else None
 
 

@@ -50,15 +50,14 @@ def behind(position: str) -> str:
 
 
 def _read(partition: str, index: Index | None, first: str, last: str, page: int) -> Iterator[Noted]:
-    more = True
-    while more:
-        found, more = _page(partition, index, first, last, page)
+    following: str | None = first
+    while following:
+        found, following = _page(partition, index, following, last, page)
         yield from found
-        first = behind(found[-1].position) if found else first
 
 
-def _page(partition: str, index: Index | None, first: str, last: str, page: int) -> tuple[Sequence[Noted], bool]:
-    """Read some activities, and tell whether there may be more. The rest of the answer is let go: it is many times as large."""
+def _page(partition: str, index: Index | None, first: str, last: str, page: int) -> tuple[Sequence[Noted], str | None]:
+    """Read some activities, and tell where to read on. The rest of the answer is let go: it is many times as large."""
     sort_key = {None: Record.sk, "gsi1": FirstIndex.gsi1sk, "gsi2": SecondIndex.gsi2sk}[index]
     answer: dict[str, Any] = _connection().query(
         partition,
@@ -68,8 +67,8 @@ def _page(partition: str, index: Index | None, first: str, last: str, page: int)
         index_name=index,
         limit=page,
     )
-    found = [_noted(item) for item in answer["Items"]]
-    return found, bool(answer.get("LastEvaluatedKey")) and bool(found)
+    end: Mapping[str, Attribute] | None = answer.get("LastEvaluatedKey")
+    return [_noted(item) for item in answer["Items"]], behind(end["sk"]["S"]) if end else None
 
 
 def _noted(item: Mapping[str, Attribute]) -> Noted:

@@ -6,6 +6,7 @@ While one is queued or running, it holds a claim on what was asked for: whoever 
 from datetime import datetime
 from typing import Final
 
+from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.operand import Path
 
 from tradepost.domain.clock import stamp
@@ -39,6 +40,18 @@ def save_export(tx: Transaction, export: Export, *, otherwise: DomainError | Non
     record.expires_at = int((export.requested_at + RECORD_LIFETIME).timestamp())
     tx.save(record, otherwise=otherwise)
     return export.model_copy(update={"version": export.version + 1})
+
+
+def note_reviewed(export: Export, withdrawals: int) -> None:
+    """Note that the file of an export holds nothing of the withdrawals up to a number. Who is at it goes on as it was."""
+    known = Path("aside.withdrawals_reviewed")
+    record = Record(*export_key(export.store_id, export.id))
+    try:
+        record.update([known.set(withdrawals)], condition=known < withdrawals)
+    except UpdateError as error:
+        # Another review has seen more, or the export is not there any more.
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
 
 
 def remove_export(tx: Transaction, export: Export) -> None:
