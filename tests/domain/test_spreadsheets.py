@@ -54,7 +54,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_guarded(unseen: str, sign: str) 
 )
 def test_what_is_a_cell_of_its_own_where_semicolons_end_cells_is_guarded_too(text: str, written: str) -> None:
     assert guarded(text) == written
-    assert read(lines_of([[text, "x"]])) == read(csv_of([[text, "x"]]).encode()) == [[written, "x"]]
+    assert read(csv_of(["a", "b"], [[text, "x"]]).encode()) == [["a", "b"], [written, "x"]]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,8 @@ def test_any_other_text_stays_as_it_is(text: str) -> None:
 
 @given(st.lists(st.lists(texts | risky, min_size=2, max_size=4), min_size=1))
 def test_without_the_guards_every_text_is_read_as_it_was_written(rows: list[list[str]]) -> None:
-    for content in (lines_of(rows), csv_of(rows).encode()):
-        found = read(content)
-        assert [[*map(unguarded, cells, texts_)] for cells, texts_ in zip(found, rows, strict=True)] == rows
+    found = read(lines_of(rows))
+    assert [[*map(unguarded, cells, texts_)] for cells, texts_ in zip(found, rows, strict=True)] == rows
 
 
 @given(risky)

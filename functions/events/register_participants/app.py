@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import Field
 
-from tradepost.domain.clock import stamp
+from tradepost.domain.clock import day_of, local_time
 from tradepost.domain.errors import ConflictError, Fault, InvalidError, NotFoundError
 from tradepost.domain.events import (
     Event,
@@ -28,7 +28,7 @@ from tradepost.domain.events import (
 )
 from tradepost.domain.people import Party
 from tradepost.domain.permissions import Permission
-from tradepost.domain.spreadsheets import csv_of
+from tradepost.domain.spreadsheets import Cell, csv_of
 from tradepost.domain.values import Instant
 from tradepost.http.activities import Doing, note_activity
 from tradepost.http.app import CSV, Answer, Ask, Caller, Cursor, Limit, Page, make_app
@@ -154,16 +154,21 @@ def list_all_participants(
     responses={200: {"description": "A CSV file", "content": {CSV: {"schema": {"type": "string"}}}}},
 )
 def export_participants(event_id: str, caller: Caller, state: State = None, customer_id: CustomerId = None) -> Response[str]:
-    """Export who was registered, as the list shows it: 5,000 people at most, and nothing of a longer list."""
+    """Export who was registered, as the list shows it: 5,000 people at most, and nothing of a longer list.
+
+    Times are as clocks in the store's time zone show them.
+    """
     event = _event(event_id, caller)
     wanted = WantedParticipants(customer_id, state)
     found = list(islice(all_participants(caller.reader, caller.scope, event.id, wanted), MAX_ROWS + 1))
     if len(found) > MAX_ROWS:
         raise ConflictError("too_many_rows", f"These are more than {MAX_ROWS} people. Choose a state, or a customer.")
     places = places_in_line(event, found)
-    rows = [_row(participant, places.get(participant.id)) for participant in found]
-    headers = {"Content-Disposition": f'attachment; filename="participants-{event.id}.csv"'}
-    return Response(HTTPStatus.OK, f"{CSV}; charset=utf-8; header=present", csv_of([COLUMNS, *rows]), headers)
+    time_zone = caller.store.time_zone
+    rows = [_row(participant, places.get(participant.id), time_zone) for participant in found]
+    name = f"{caller.store.slug}-participants-{event.id}-{day_of(caller.at, time_zone)}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(HTTPStatus.OK, f"{CSV}; charset=utf-8; header=present", csv_of(COLUMNS, rows), headers)
 
 
 @app.get("/v1/events/<event_id>/participants/<participant_id>", allow=ALLOW, reads=_named)
@@ -283,17 +288,17 @@ def _noted(step: ParticipantMove, event_id: str, participant_id: str, caller: Ca
     return tx.commit_answering(_answer(after, event, caller, None))
 
 
-def _row(participant: Participant, place: int | None) -> tuple[str, ...]:
+def _row(participant: Participant, place: int | None, time_zone: str) -> tuple[Cell, ...]:
     return (
         participant.name,
         participant.email,
-        participant.phone or "",
+        participant.phone,
         participant.customer_number,
         participant.customer_name,
         participant.state,
-        "" if place is None else str(place),
-        stamp(participant.registered_at),
-        participant.actor.name or "",
+        place,
+        local_time(participant.registered_at, time_zone),
+        participant.actor.name,
     )
 
 

@@ -1,6 +1,6 @@
 """POST /v1/invitations: invite selected customers, one or a thousand, by mail or with links to hand out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -21,7 +21,7 @@ from tradepost.domain.invitations import (
     resend,
 )
 from tradepost.domain.permissions import Permission
-from tradepost.domain.spreadsheets import csv_of
+from tradepost.domain.spreadsheets import Cell, csv_of
 from tradepost.domain.values import Instant, Value
 from tradepost.http.answers import InvitationLink
 from tradepost.http.app import Answer, Ask, Caller, make_app
@@ -96,12 +96,12 @@ def _links(answer: Mapping[str, Any], caller: CallerInfo) -> str | None:
     """Write the links as CSV; None if none were asked for. The customers have been read with the caller."""
     if answer["delivery"] != "links":
         return None
-    rows = [COLUMNS]
+    rows: list[Sequence[Cell]] = []
     for result in answer["results"]:
         if result.get("link"):
             customer = caller.reader.get(customer_key(caller.store.id, result["customer_id"]), Customer)
-            rows.append((customer.id, customer.name, customer.email or "", result["link"], result["expires_at"]))
-    return csv_of(rows)
+            rows.append((customer.id, customer.name, customer.email, result["link"], result["expires_at"]))
+    return csv_of(COLUMNS, rows)
 
 
 @app.post("/v1/invitations", allow=Permission.INVITE, reads=_customers, csv=_links)

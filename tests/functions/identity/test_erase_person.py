@@ -343,7 +343,7 @@ def test_exports_of_others_are_left_with_their_files_but_do_not_call_the_person_
     life.erase()
     in_background(time)
     shown = shop.owner.get(f"/v1/exports/{asked.json['id']}").json
-    assert shown["filters_in_words"] == ["employee Erased person", "from 2026-01-01, days in Europe/Berlin"]
+    assert shown["filters_in_words"] == ["employee Erased person", "recorded from 2026-01-01, days in Europe/Berlin"]
     assert (shown["status"], shown["filters"]) == ("queued", {"employee_id": life.id})
 
 

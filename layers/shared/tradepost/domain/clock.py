@@ -24,6 +24,11 @@ def day_of(instant: datetime, time_zone: str) -> date:
     return instant.astimezone(ZoneInfo(time_zone)).date()
 
 
+def local_time(instant: datetime, time_zone: str) -> datetime:
+    """Return an instant as clocks in a time zone show it."""
+    return instant.astimezone(ZoneInfo(time_zone)).replace(tzinfo=None)
+
+
 def start_of_day(day: date, time_zone: str) -> datetime:
     """Return the instant at which a day begins in a time zone; days beyond the calendar begin at its edge."""
     try:

@@ -142,4 +142,6 @@ def _days_in_words(new: NewExport, time_zone: str) -> Iterator[str]:
     days = [f"from {new.first_day}"] if new.first_day else []
     days += [f"to {new.last_day}"] if new.last_day else []
     if days:
-        yield f"{' '.join(days)}, days in {time_zone}"
+        # A portal may tell of things that were done the day before.
+        recorded = "recorded " if new.kind == "activities" else ""
+        yield f"{recorded}{' '.join(days)}, days in {time_zone}"

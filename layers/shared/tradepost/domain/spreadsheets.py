@@ -1,7 +1,7 @@
 """CSV that people open in a spreadsheet: what others typed is shown there and never run as a formula.
 
-It is written as RFC 4180 says, with a header always. In a typed file every text is quoted and nothing else is, so that a
-program which is told so takes texts for texts, and numbers and times for what they are.
+It is written as RFC 4180 says, with a header always. Every text is quoted and nothing else is, so that a program which is told
+so takes texts for texts, and numbers and times for what they are.
 """
 
 import csv
@@ -48,20 +48,18 @@ def guarded(text: str) -> str:
     return f"'{within}" if _FORMULA.match(text) else within
 
 
-def csv_of(rows: Iterable[Sequence[str]]) -> str:
-    """Write rows of texts, quoted where they have to be. A cell that a spreadsheet would run is guarded."""
-    written = io.StringIO(newline="")
-    csv.writer(written).writerows([guarded(cell) for cell in row] for row in rows)
-    return written.getvalue()
+def csv_of(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """Write a small file as a whole."""
+    return (header_of(columns) + lines_of(rows)).decode()
 
 
 def header_of(columns: Sequence[str], *, excel: bool = False) -> bytes:
-    """Write the first row of a typed file, whose names are not quoted, behind Excel's mark if that is wanted."""
-    return (EXCEL_MARK if excel else b"") + csv_of([columns]).encode()
+    """Write the first row of a file, whose names are not quoted, behind Excel's mark if that is wanted."""
+    return (EXCEL_MARK if excel else b"") + f"{','.join(columns)}\r\n".encode()
 
 
 def lines_of(rows: Iterable[Sequence[Cell]]) -> bytes:
-    """Write rows of a typed file."""
+    """Write rows of a file."""
     written = io.StringIO(newline="")
     writer = csv.writer(written, quoting=csv.QUOTE_STRINGS)
     writer.writerows([cell if _is_harmless(cell) else _spelled(cell) for cell in row] for row in rows)

@@ -6,13 +6,12 @@ from itertools import batched
 from typing import Final, NamedTuple
 
 from tradepost.domain.activities import may_be_kept
-from tradepost.domain.clock import stamp
+from tradepost.domain.clock import local_time, stamp
 from tradepost.domain.customers import Customer
 from tradepost.domain.exports import ActivityFilters, Export
 from tradepost.domain.people import Member
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
-from tradepost.exports.cells import local_time
 from tradepost.exports.known import Known
 from tradepost.exports.port import Cell, Stretch
 from tradepost.exports.sieve import Sieve

@@ -1,8 +1,6 @@
 """Cells that several exports have in common."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from tradepost.domain.customers import PostalAddress
 from tradepost.exports.port import Cell
@@ -18,8 +16,3 @@ def address_columns(purpose: str) -> tuple[str, ...]:
 def address_cells(address: PostalAddress | None) -> Sequence[Cell]:
     """Return the cells of an address; they are empty if there is none."""
     return [getattr(address, name, None) for name in _ADDRESS]
-
-
-def local_time(instant: datetime, time_zone: str) -> datetime:
-    """Return an instant as clocks in a time zone show it."""
-    return instant.astimezone(ZoneInfo(time_zone)).replace(tzinfo=None)

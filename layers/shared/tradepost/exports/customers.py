@@ -17,12 +17,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+from tradepost.domain.clock import local_time
 from tradepost.domain.customer_lists import NOBODY, Wanted
 from tradepost.domain.customers import Customer
 from tradepost.domain.exports import CustomerFilters, Export
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import CustomerGroup, PriceTier, ResellerChannel, Store
-from tradepost.exports.cells import address_cells, address_columns, local_time
+from tradepost.exports.cells import address_cells, address_columns
 from tradepost.exports.known import names
 from tradepost.exports.port import Cell, Stretch
 from tradepost.exports.sieve import Sieve

@@ -16,12 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from tradepost.domain.billing import Invoice
+from tradepost.domain.clock import local_time
 from tradepost.domain.display import in_units
 from tradepost.domain.exports import Export, InvoiceFilters
 from tradepost.domain.ids import customer_of
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
-from tradepost.exports.cells import address_cells, address_columns, local_time
+from tradepost.exports.cells import address_cells, address_columns
 from tradepost.exports.port import Cell, Stretch
 from tradepost.exports.sieve import Sieve
 from tradepost.exports.timeline import Timeline

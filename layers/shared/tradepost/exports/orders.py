@@ -20,13 +20,14 @@ the time when the order was placed; its state is that of the time when it is rea
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from tradepost.domain.clock import local_time
 from tradepost.domain.customers import Customer
 from tradepost.domain.display import in_units
 from tradepost.domain.exports import Export, LinesPer, OrderFilters
 from tradepost.domain.orders import Order
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
-from tradepost.exports.cells import address_cells, address_columns, local_time
+from tradepost.exports.cells import address_cells, address_columns
 from tradepost.exports.known import Known, names
 from tradepost.exports.port import Cell, Stretch
 from tradepost.exports.sieve import Sieve

@@ -26,7 +26,7 @@ from typing import IO, Any, Final
 
 from tradepost.domain.acting import ActingSession
 from tradepost.domain.api_keys import ApiKey
-from tradepost.domain.clock import stamp
+from tradepost.domain.clock import local_time, stamp
 from tradepost.domain.display import in_units
 from tradepost.domain.erasures import Traces
 from tradepost.domain.events import Event, Participant, participant_of
@@ -41,7 +41,6 @@ from tradepost.domain.spreadsheets import Cell, header_of, lines_of
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Instant
 from tradepost.exports.activities import ActivitySource
-from tradepost.exports.cells import local_time
 from tradepost.table.customers import allocated_ids
 from tradepost.table.events import participants_of
 from tradepost.table.exports import exports_in, exports_of
