@@ -11,6 +11,9 @@ from tests.support.ordering import open_market, open_team
 from tests.support.reps import Rep
 from tests.support.table import records
 from tests.support.world import open_shop
+from tradepost.domain.people import Member
+from tradepost.table.people import member_key
+from tradepost.table.reading import Reader
 from tradepost.table.records import Record
 
 
@@ -82,9 +85,11 @@ def recorded() -> list[Record]:
 
 
 def in_short(record: Record) -> tuple[str | None, ...]:
-    """Return who did what, as whom, for which customer, to what, and what was said of it."""
+    """Return who did what, as whom, for which customer, to what, and what was said of it; the item does not name who did."""
     activity = record.document()
-    subject, actor = activity["subject"]["name"], activity["actor"]["name"]
+    actor_id, subject = activity["actor"]["id"], activity["subject"]["name"]
+    assert activity["actor"] == {"type": "member", "id": actor_id, "name": None}
+    actor = Reader().get(member_key(actor_id, activity["store_id"]), Member).name
     return (
         activity["type"],
         actor,

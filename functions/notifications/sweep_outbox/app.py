@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 
 from tradepost.aws.queues import enqueue
 from tradepost.domain import clock
+from tradepost.domain.clock import stamp
 from tradepost.domain.delivery import GIVEN_UP
 from tradepost.domain.exports import NO_PROGRESS, Export
 from tradepost.domain.outbox import SHARDS, ExportRun, OutboxItem, queue_of
@@ -27,15 +28,19 @@ MOST_A_SHARD: Final = 200
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Send again what has been due for longer than the grace period, and look at it again only after a longer one.
 
-    What nobody got through with in four days is given up.
+    What nobody got through with in four days is given up, but for what the law demands: that is sent on, and complained about.
     """
     at = clock.now()
     overdue = [item for shard in range(SHARDS) for item in list_due(str(shard), before=at - GRACE, limit=MOST_A_SHARD)]
-    over = {key: item for key, item in overdue if item.is_over(at) and not item.is_claimed(at)}
+    late = {key: item for key, item in overdue if item.is_over(at) and not item.is_claimed(at)}
+    over = {key: item for key, item in late.items() if not item.is_owed}
     waiting = {key: item for key, item in overdue if key not in over}
     refused = enqueue({key: queue_of(item.message.type) for key, item in waiting.items()})
     for key in waiting.keys() - refused:
         postpone(key, waiting[key], until=waiting[key].next_look(at))
+    for item in late.values():
+        if item.is_owed:
+            logger.error("message still owed", outbox=item.id, type=item.message.type, since=stamp(item.created_at))
     given_up = sum(_given_up(key, item, at) for key, item in over.items())
     logger.info("swept", overdue=len(overdue), refused=len(refused), given_up=given_up)
     return {"overdue": len(overdue), "refused": len(refused), "given_up": given_up}

@@ -44,7 +44,7 @@ def test_what_a_portal_tells_is_recorded_of_the_person_with_its_customer_and_con
         "at": told_at,
         "recorded_at": stamp(time.at),
         "source": "portal",
-        "actor": party,
+        "actor": {**party, "name": None},
         "subject": party,
         "consent": 1,
         "version": 1,

@@ -34,6 +34,7 @@ from tests.support.world import PASSWORD, Shop, open_shop
 from tradepost.domain.ids import person_key
 from tradepost.domain.outbox import OutboxItem
 from tradepost.domain.people import Account
+from tradepost.table.erasures import Whose, forget_offers
 from tradepost.table.people import account_key
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
@@ -239,6 +240,50 @@ def test_a_sales_rep_hands_its_customers_over_first_and_is_in_no_list_any_more(s
     # Whom it acted for is not erased.
     assert [log["subject"]["name"] for log in stored("acting_session")] == [NAME]
     assert log_in(shop, rep.email).code == "invalid_credentials"
+
+
+def test_no_activity_of_those_a_rep_acted_for_has_its_name_once_it_is_erased(shop: Shop, life: Life, time: Clock) -> None:
+    life.team.set_store(track_activity=True)
+    rep = life.team.rep
+    begun = {"customer_id": life.market.customer["id"], "employee_id": life.id, "reason": "Asked by telephone", "minutes": 60}
+    started = rep.client.post("/v1/acting-sessions", begun)
+    acting = shop.owner.as_(started.json["token"])
+    assert acting.post("/v1/activities", {"activities": [{"type": "page_opened"}]}).json == {"recorded": 1}
+    assert acting.get("/v1/products", q="lamp").status == 200
+    allocate(shop, life.market.customer, life.team.outsider)
+    assert rep.client.post("/v1/me/erasure", {"password": PASSWORD}).status == 202
+    in_background(time)
+    rows = stored("activity")
+    assert {row["type"] for row in rows} >= {"acting_started", "page_opened", "searched"}
+    assert {row["actor"]["id"] for row in rows} == {rep.id}
+    assert "activity" not in naming("Rhea", rep.email)
+    listed = shop.owner.get("/v1/activities").json["items"]
+    assert {(each["actor"]["name"], each["subject"]["name"]) for each in listed} == {("Erased person", NAME)}
+
+
+@pytest.mark.parametrize("call", ["UpdateItem", "TransactWriteItems"], ids=["before it is changed", "before its version is"])
+def test_an_offer_that_is_accepted_while_its_maker_is_forgotten_stays_as_it_was_accepted(
+    shop: Shop, life: Life, time: Clock, call: str
+) -> None:
+    rep = life.team.rep
+    allocate(shop, life.market.customer, life.team.outsider)
+    assert rep.client.post("/v1/me/erasure", {"password": PASSWORD}).status == 202
+    offer, accepted = f"OFFER#acme#{life.ids['open']}", dict[str, Any]()
+
+    def accept() -> None:
+        buyer, path = life.market.buyer, f"/v1/offers/{life.ids['open']}"
+        version = buyer.get(path).json["version"]
+        assert buyer.post(f"{path}/accept", {"version": version, "optional_lines": []}).status == 200
+        accepted.update(of_entities(raw_items(), offer))
+
+    assert {key.partition(" ")[2].partition("#")[0] for key in of_entities(raw_items(), offer)} == {"OFFER", "VERSION"}
+    with meanwhile(call, accept):
+        assert forget_offers(Whose.of(rep.id, at=time.at), None) is None
+    assert of_entities(raw_items(), offer) == accepted
+    assert "Rhea" in str(accepted)
+    # It is an order's from now on.
+    in_background(time)
+    assert of_entities(raw_items(), offer) == accepted
 
 
 def _times() -> dict[str, str]:

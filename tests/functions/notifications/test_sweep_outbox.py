@@ -12,6 +12,8 @@ from tests.support.functions import ROOT, run
 from tests.support.mail import deliver, queued
 from tests.support.queues import create_mail_queue, received
 from tests.support.table import stored
+from tests.support.withdrawing import handed, prepare, work
+from tests.support.withdrawing import received as next_erasure
 from tests.support.world import Shop
 
 EVENT = json.loads((ROOT / "events" / "notifications" / "sweep_outbox.scheduled.json").read_text())
@@ -143,3 +145,41 @@ def test_two_sweeps_at_once_give_an_export_up_once(shop: Shop, export_id: str, t
     with meanwhile("TransactWriteItems", lambda: run("notifications/sweep_outbox", EVENT)):
         run("notifications/sweep_outbox", EVENT)
     assert export_stands(shop, export_id) == ("failed", "no_progress", ["failed"], ["failed"], 0)
+
+
+def test_an_erasure_is_owed_however_long_it_fails_and_is_carried_out_once_it_can_be(
+    shop: Shop, time: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_mail_queue()
+    prepare()
+    customer = shop.add_customer("Blue Door", "buyer@bluedoor.test")
+    shop.join(customer)
+    (place,) = [each for each in stored("member") if each["customer_id"] == customer["id"]]
+    assert shop.owner.post(f"/v1/members/{place['id']}/erasure", {"reason": "Asked by letter"}).status == 202
+
+    def stands() -> tuple[str, bool]:
+        (item,) = [each for each in stored("outbox") if each["message"]["type"] == "erasure"]
+        (member,) = [each for each in stored("member") if each["id"] == place["id"]]
+        return item["status"], member["erasing"]
+
+    def complaints() -> int:
+        return len([line for line in caplog.records if (line.levelname, line.getMessage()) == ("ERROR", "message still owed")])
+
+    began, sent, complained = time.at, 0, list[timedelta]()
+    while time.at - began < timedelta(days=5):
+        time.advance(hours=1)
+        caplog.clear()
+        run("notifications/sweep_outbox", EVENT)
+        complained += [time.at - began] * complaints()
+        while event := next_erasure():
+            sent += 1
+            with failing("BatchGetItem", refusal("BatchGetItem", "InternalServerError"), times=50):
+                assert not handed(event)
+    assert stands() == ("queued", True)
+    assert sent > 10
+    assert len(complained) >= 2
+    assert min(complained) >= timedelta(days=4)
+    time.advance(hours=13)
+    run("notifications/sweep_outbox", EVENT)
+    work()
+    assert stands() == ("done", False)

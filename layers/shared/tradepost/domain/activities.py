@@ -42,7 +42,7 @@ class Activity(Entity):
 
     `customer_id` is the customer that it was done for, none for what a sales rep did for no customer. `at` is when it happened
     as the portal says, `recorded_at` when the server learned of it; lists go by the latter. `consent` is the number of the
-    consent under which it was written.
+    consent under which it was written. The `actor` is kept without a name, which is that of its place whenever this is read.
     """
 
     entity: ClassVar = "activity"

@@ -12,7 +12,7 @@ from tradepost.domain.values import Entity, Instant, Value
 
 SHARDS = 4
 PATIENCE: Final = timedelta(days=4)
-"""For how long a message is tried before it is given up."""
+"""For how long a message is tried before it is given up, or, if it is owed, complained about."""
 FIRST_PAUSE: Final = timedelta(seconds=30)
 FIRST_PAUSE_IN_A_CROWD: Final = timedelta(seconds=4)
 LONGEST_PAUSE: Final = timedelta(minutes=15)
@@ -294,8 +294,13 @@ class OutboxItem(Entity):
     next_try: Instant | None = None
     reported: Mapping[str, AddressReport] = Field(default_factory=dict)
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether the law demands it, so that it is tried until it is carried out, however long that takes."""
+        return isinstance(self.message, Erasure)
+
     def is_over(self, at: datetime) -> bool:
-        """Whether it has been tried for long enough."""
+        """Whether it has been tried for long enough; what is owed is tried on all the same."""
         return at >= self._begins_at + PATIENCE
 
     def is_claimed(self, at: datetime) -> bool:

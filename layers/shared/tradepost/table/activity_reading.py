@@ -18,7 +18,7 @@ type Attribute = Mapping[str, Any]
 class Noted(NamedTuple):
     """What a file tells of an activity, and what decides on whether it may; `position` sorts them.
 
-    `actor_id` is whose place it is who performed it, `performed_by` what it was called then, or what else performed it.
+    `actor_id` is whose place it is who performed it, which says the name; `performed_by` is its id, or what else performed it.
     """
 
     position: str

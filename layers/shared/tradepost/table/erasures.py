@@ -4,8 +4,9 @@ Each page may be gone through any number of times, by any number of workers at o
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
 from pynamodb.exceptions import UpdateError
@@ -17,7 +18,7 @@ from tradepost.domain.acting import ActingSession
 from tradepost.domain.companies import Company
 from tradepost.domain.customers import Customer
 from tradepost.domain.erasures import Traces
-from tradepost.domain.errors import ConflictError
+from tradepost.domain.errors import ConflictError, StaleError
 from tradepost.domain.events import Event, Participant, participant_of, stepped, steps_from
 from tradepost.domain.ids import MemberKey, split_member_id
 from tradepost.domain.orders import Deed
@@ -32,13 +33,23 @@ from tradepost.table.listing import Position, Rows, list_index
 from tradepost.table.people import close_account, end_sessions, find_person, list_sessions_of_member, remove_person
 from tradepost.table.reading import Reader
 from tradepost.table.records import Record
-from tradepost.table.shapes import EVENT_MAILING, store_owner
+from tradepost.table.shapes import EVENT_MAILING, Key, store_owner
 from tradepost.table.traces import acting_near, api_keys_near, events_near, invitations_near, offers_near
 from tradepost.table.transaction import MAX_ACTIONS, Transaction, pause
 
 _PAGE: Final = 100
 _EVENTS: Final = 20
 _TRIES: Final = 8
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_NOT_ACCEPTED: Final[Condition] = Path("data.status") != "accepted"
+
+
+class _AcceptedError(ConflictError):
+    """An order has become of an offer meanwhile: it is kept as it is."""
+
+    def __init__(self) -> None:
+        """Take no arguments: it is never shown."""
+        super().__init__("accepted", "This offer has been accepted meanwhile.")
 
 
 class Whose(NamedTuple):
@@ -94,7 +105,7 @@ def forget_acting(whose: Whose, after: Position | None) -> Position | None:
     rows = _page(acting_near(whose.place), after, where=part)
     if whose.customer_id is None:
         # Device and address are those of whoever acted.
-        return _gone_through(rows, whose.traces, device="", address="")
+        return _gone_through(rows, whose.traces, {"device": "", "address": ""})
     read = Reader()
     sessions = {ties_of(record.load(ActingSession)).session for record in rows.records}
     read.fetch(sessions)
@@ -118,12 +129,15 @@ def forget_invitations(whose: Whose, after: Position | None) -> Position | None:
 
 
 def forget_offers(whose: Whose, after: Position | None) -> Position | None:
-    """Forget who made, asked for, saw and answered offers of which no order became. Those that did are business records."""
-    rows = _page(offers_near(whose.place), after, where=Path("data.status") != "accepted")
+    """Forget who made, asked for, saw and answered offers of which no order became. Those that did are business records.
+
+    One that is accepted at this very moment, which the list does not tell yet, stays as it was accepted.
+    """
+    rows = _page(offers_near(whose.place), after, where=_NOT_ACCEPTED)
     for record in rows.records:
-        _forget(record, whose.traces)
+        _forget(record, whose.traces, unless=_is_accepted)
         for version in Record.query(record.pk, Record.sk.startswith("VERSION#")):
-            _forget(version, whose.traces)
+            _forget_version(version, record.key, whose)
     return rows.next_position
 
 
@@ -180,6 +194,36 @@ def _leave_directory(tx: Transaction, whose: Whose) -> None:
         remove_company(tx, company)
 
 
+def _is_accepted(offer: Record) -> bool:
+    return bool(offer.document()["status"] == "accepted")
+
+
+def _forget_version(version: Record, offer: Key, whose: Whose) -> None:
+    """Remove a person's traces from a version of an offer, unless an order has become of the offer, if only just now.
+
+    Accepting an offer does not change its versions, so that the offer is held while they are changed. Raises `StaleError` if
+    others keep changing one.
+    """
+    for attempt in range(_TRIES):
+        told = whose.traces.removed_from(version.data.as_dict())
+        if told == version.data.as_dict():
+            return
+        tx = whose.begin()
+        tx.require(offer, _NOT_ACCEPTED, otherwise=_AcceptedError())
+        as_read = Record.version == int(version.version)
+        tx.update(version.key, [Record.data.set(told), Record.version.add(1)], condition=as_read, otherwise=StaleError())
+        try:
+            tx.commit()
+        except _AcceptedError:
+            return
+        except StaleError:
+            if attempt == _TRIES - 1:
+                raise
+            version.refresh(consistent_read=True)
+        else:
+            return
+
+
 def _forget_participants(whose: Whose, event: Event) -> None:
     # As a participant, a sales rep would be a customer's: what it did for others is all.
     own = participant_of(whose.customer_id, whose.person) if whose.customer_id else None
@@ -218,18 +262,27 @@ def _page(listed: Listed, after: Position | None, *, where: Condition | None = N
     return list_index(listed.index, listed.partition, limit=limit, after=after, where=where)
 
 
-def _gone_through(rows: Rows, traces: Traces, **unknown: str) -> Position | None:
+def _gone_through(rows: Rows, traces: Traces, unknown: Mapping[str, str] = _NOTHING) -> Position | None:
     for record in rows.records:
-        _forget(record, traces, **unknown)
+        _forget(record, traces, unknown=unknown)
     return rows.next_position
 
 
-def _forget(record: Record, traces: Traces, **unknown: str) -> None:
+def _forget(
+    record: Record,
+    traces: Traces,
+    *,
+    unless: Callable[[Record], bool] | None = None,
+    unknown: Mapping[str, str] = _NOTHING,
+) -> None:
     """Remove a person's traces from an item, with a new version for whoever decides on it just now.
 
-    `unknown` are fields of the document that are to be so from now on. Raises what DynamoDB does if others keep changing it.
+    `unless` tells of the item as it is written over, not merely as it was listed, whether it stays. `unknown` are fields of
+    the document that are to be so from now on. Raises what DynamoDB does if others keep changing it.
     """
     for attempt in range(_TRIES):
+        if unless and unless(record):
+            return
         told = {**traces.removed_from(record.data.as_dict()), **unknown}
         named = list(_named_aside(record, traces))
         # What is kept aside may be growing at this moment: of it, what names the person is changed alone.
