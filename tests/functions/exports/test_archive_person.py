@@ -252,3 +252,34 @@ def test_an_archive_that_is_being_written_while_its_person_is_erased_never_comes
     shown = shop.owner.get(f"/v1/exports/{archive['id']}")
     assert (shown.json["status"], shown.json["download_url"], files()) == ("cancelled", None, {})
     assert NAME not in shown.text
+
+
+def test_no_archive_is_asked_for_while_its_person_is_erased_and_afterwards_it_tells_what_is_left(
+    shop: Shop, life: Life, time: Clock
+) -> None:
+    about = {"kind": "person", "filters": {"member_id": life.id}}
+    assert life.erase().status == 202
+    before = stored()
+    refused = shop.owner.post("/v1/exports", about)
+    assert (refused.status, refused.code, stored()) == (409, "erasure_under_way", before)
+    in_background(time)
+    reply = shop.owner.post("/v1/exports", about)
+    assert reply.status == 202, reply.text
+    work()
+    found = written(reply.json)
+    assert {row["order_id"] for row in rows(found["orders.csv"])} >= {life.ids["order"], life.ids["acted"]}
+    everything = "\n".join(found.values()).casefold()
+    assert [word for word in (NAME, EMAIL, PHONE) if word.casefold() in everything] == []
+
+
+def test_an_archive_that_is_taken_up_while_its_person_is_erased_has_failed_and_goes_with_the_rest(
+    shop: Shop, life: Life, time: Clock
+) -> None:
+    archive = shop.owner.post("/v1/exports", {"kind": "person", "filters": {"member_id": life.id}}).json
+    assert life.erase().status == 202
+    work()
+    shown = shop.owner.get(f"/v1/exports/{archive['id']}").json
+    assert (shown["status"], shown["failure"]["code"], shown["download_url"]) == ("failed", "person_erased", None)
+    assert (files(), exporting.uploads()) == ({}, [])
+    in_background(time)
+    assert stored("export") == []

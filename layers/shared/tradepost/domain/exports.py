@@ -271,6 +271,10 @@ TOO_LARGE: Final = ExportFailure(
 REQUESTER_GONE: Final = ExportFailure(
     code="requester_gone", detail="Whoever asked for the file is not active in the store any more."
 )
+PERSON_ERASED: Final = ExportFailure(
+    code="person_erased",
+    detail="The person whom the archive is about is being erased. Ask for what is left once that is over, which takes minutes.",
+)
 
 
 def taken_on(export: Export, worker: str, *, at: datetime) -> Export | None:
