@@ -247,6 +247,11 @@ class Export(Entity):
         return self.status in {"done", "failed", "cancelled"}
 
     @property
+    def is_own_archive(self) -> bool:
+        """Whether somebody asked for what is held about itself: in that is what nobody else may see."""
+        return isinstance(self.filters, PersonFilters) and self.filters.member_id == self.member_id
+
+    @property
     def until(self) -> datetime:
         """Until before when it holds what came: nothing later than its request, so that it ends although more comes."""
         return min(self.end, self.requested_at + MOMENT)
