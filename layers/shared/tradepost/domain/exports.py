@@ -266,6 +266,10 @@ NO_PROGRESS: Final = ExportFailure(
     code="no_progress",
     detail="Writing the file broke off several times in a row. Ask for it again, for a shorter period if it happens anew.",
 )
+NO_ARCHIVE: Final = ExportFailure(
+    code="no_progress",
+    detail="Writing the archive broke off several times in a row. Ask for it again, and have it looked into if it happens anew.",
+)
 UNSETTLED: Final = ExportFailure(
     code="unsettled",
     detail="What the file may hold kept changing while it was written. Ask for it again.",
@@ -282,6 +286,11 @@ PERSON_ERASED: Final = ExportFailure(
 )
 
 
+def no_progress(export: Export) -> ExportFailure:
+    """Return why there is no file where nobody got through with it: an archive has no period that could be shorter."""
+    return NO_ARCHIVE if export.kind == "person" else NO_PROGRESS
+
+
 def taken_on(export: Export, worker: str, *, at: datetime) -> Export | None:
     """Let a worker write the file, or go on with it. None if that is over, or another worker is at it.
 
@@ -292,7 +301,7 @@ def taken_on(export: Export, worker: str, *, at: datetime) -> Export | None:
     if export.is_over or other:
         return None
     if export.attempts >= MOST_ATTEMPTS:
-        return failed(export, NO_PROGRESS, at=at)
+        return failed(export, no_progress(export), at=at)
     if export.restarts > MOST_RESTARTS:
         return failed(export, UNSETTLED, at=at)
     change = {
