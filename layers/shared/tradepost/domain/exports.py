@@ -268,7 +268,7 @@ NO_PROGRESS: Final = ExportFailure(
 )
 NO_ARCHIVE: Final = ExportFailure(
     code="no_progress",
-    detail="Writing the archive broke off several times in a row. Ask for it again, and have it looked into if it happens anew.",
+    detail="Writing the archive broke off several times in a row. Ask for it again, have it looked into if it happens anew.",
 )
 UNSETTLED: Final = ExportFailure(
     code="unsettled",
