@@ -100,7 +100,8 @@ _NOT_ALLOWED: Final = "Nothing is added: the store does not track it, or you do 
 _OWN: Final = """{allowed}
                          All that is still there is told to you. Where "shown" is "no", it is hidden from the store. By the
                          store's settings of today, what you did under a consent that you withdrew is erased {erased_after}
-                         days after that, and whatever you did is deleted {kept_for} days after it was recorded."""
+                         days after that, and whatever you did is deleted {kept_for} days after it was recorded. What was
+                         withdrawn or recorded before the settings were changed goes by what they were then."""
 _OTHERS_ALLOWED: Final = """You allow the store to keep it. What you did under
                          a consent that you withdrew is told to you alone, until it is erased."""
 _OTHERS_NOT_ALLOWED: Final = """There is nothing that may be shown: the store
