@@ -8,6 +8,7 @@ from tradepost.domain.exports import (
     LEASE,
     MOST_ATTEMPTS,
     MOST_RESTARTS,
+    NO_ARCHIVE,
     NO_PROGRESS,
     UNSETTLED,
     ActivityFilters,
@@ -15,6 +16,7 @@ from tradepost.domain.exports import (
     Checkpoint,
     EmptyBecause,
     Export,
+    ExportFailure,
     ExportKind,
     Part,
     advanced,
@@ -76,13 +78,14 @@ def test_what_is_over_is_taken_on_by_nobody(status: str) -> None:
     assert taken_on(queued().model_copy(update={"status": status}), "a", at=AT) is None
 
 
-def test_workers_that_come_to_nothing_too_often_in_a_row_end_it() -> None:
-    export = begun(queued(), BASIS, "upload")
+@pytest.mark.parametrize(("kind", "failure"), [("activities", NO_PROGRESS), ("orders", NO_PROGRESS), ("person", NO_ARCHIVE)])
+def test_workers_that_come_to_nothing_too_often_in_a_row_end_it(kind: ExportKind, failure: ExportFailure) -> None:
+    export = begun(queued(kind), BASIS, "upload")
     for _ in range(MOST_ATTEMPTS):
         export = taken(export)
         assert export.status == "running"
     over = taken(export)
-    assert (over.status, over.failure, over.ended_at, over.worker) == ("failed", NO_PROGRESS, AT, None)
+    assert (over.status, over.failure, over.ended_at, over.worker) == ("failed", failure, AT, None)
     anew = advanced(export, Checkpoint(upload_id="upload", rows=5), 0.5, at=AT + LEASE)
     assert (anew.attempts, anew.rows, anew.progress, anew.worker_until) == (0, 5, 50, AT + 2 * LEASE)
     assert taken(anew).status == "running"

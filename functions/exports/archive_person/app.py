@@ -2,7 +2,7 @@
 
 from tradepost.domain.errors import NotFoundError
 from tradepost.domain.export_requests import NewExport
-from tradepost.domain.exports import Export, PersonFilters
+from tradepost.domain.exports import Export
 from tradepost.domain.permissions import Permission
 from tradepost.http.app import Ask, Caller, Cursor, Limit, Page, make_app
 from tradepost.http.callers import CallerInfo
@@ -60,8 +60,7 @@ def show_archive(archive_id: str, caller: Caller) -> ExportAnswer:
 
 def _is_own(archive: Export, caller: CallerInfo) -> bool:
     """Tell whether the caller asked for it, about itself: what an owner asks for about others is an export."""
-    about = archive.filters.member_id if isinstance(archive.filters, PersonFilters) else None
-    return archive.member_id == about == caller.member.id
+    return archive.is_own_archive and archive.member_id == caller.member.id
 
 
 handler = app.handler

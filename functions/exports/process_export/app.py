@@ -12,6 +12,7 @@ from tradepost.domain.errors import GoneError
 from tradepost.domain.exports import (
     LEASE,
     LONG,
+    PERSON_ERASED,
     REQUESTER_GONE,
     TOO_LARGE,
     Export,
@@ -26,7 +27,7 @@ from tradepost.domain.outbox import ExportMail, ExportRun, OutboxItem
 from tradepost.domain.people import SYSTEM, Member
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
-from tradepost.exports.archiving import write_whole
+from tradepost.exports.archiving import BeingErasedError, write_whole
 from tradepost.exports.reviewing import withdrawal_in
 from tradepost.exports.sources import source_of
 from tradepost.exports.writing import TooLargeError, begin, discard, put_together, why_empty, write_on
@@ -126,6 +127,8 @@ def _work(work: Work, export: Export, context: Any) -> bool:
         return _fail(work, REQUESTER_GONE)
     except TooLargeError:
         return _fail(work, TOO_LARGE)
+    except BeingErasedError:
+        return _fail(work, PERSON_ERASED)
 
 
 def _write(work: Work, context: Any) -> bool:

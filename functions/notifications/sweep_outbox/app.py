@@ -10,7 +10,7 @@ from tradepost.aws.queues import enqueue
 from tradepost.domain import clock
 from tradepost.domain.clock import stamp
 from tradepost.domain.delivery import GIVEN_UP
-from tradepost.domain.exports import NO_PROGRESS, Export
+from tradepost.domain.exports import Export, no_progress
 from tradepost.domain.outbox import SHARDS, ExportRun, OutboxItem, queue_of
 from tradepost.table.deliveries import conclude
 from tradepost.table.exports import export_key, save_failure
@@ -71,6 +71,6 @@ def _conclude_export(key: Key, item: OutboxItem, message: ExportRun, *, at: date
     tx = concluding(key, item, at=at, failure=failure)
     export = Reader().find(export_key(message.store_id, message.export_id), Export)
     if export and not export.is_over:
-        save_failure(tx, export, NO_PROGRESS)
+        save_failure(tx, export, no_progress(export))
     with contextlib.suppress(ConcludedError):
         tx.commit()

@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,14 +14,18 @@ import pytest
 from tests.conftest import Clock
 from tests.support import export_files as exporting
 from tests.support.client import Client
-from tests.support.erasing import EMAIL, NAME, PHONE, Life, active, in_background, live
+from tests.support.erasing import EMAIL, NAME, PHONE, Life, active, exported, in_background, live
 from tests.support.export_files import files, track
 from tests.support.faults import failing, refusal
 from tests.support.mail import waiting_on
 from tests.support.ordering import send_event
 from tests.support.table import put_back, records, stored
 from tests.support.world import PASSWORD, Shop, open_shop
+from tradepost.domain.stores import Store
+from tradepost.exports import person
+from tradepost.table.reading import Reader
 from tradepost.table.records import Record
+from tradepost.table.stores import store_key
 
 SECRETS = ("password_hash", "$argon2", "tp_session", "sessions_valid_from")
 
@@ -149,24 +153,94 @@ def test_the_owner_gets_the_same_about_any_member_and_its_own(shop: Shop, life: 
     work()
     ours, theirs = written(own), written(reply.json)
     differing = {name for name in ours if ours[name] != theirs[name]}
-    # When it was asked for, and that it was asked for.
-    assert differing <= {"README.txt", "exports.csv"}
+    # When it was asked for, that it was asked for, and the account, which may come from another store.
+    assert differing == {"README.txt", "profile.json", "exports.csv"}
+    assert json.loads(theirs["profile.json"]) == {"account": None}
+    assert "it is told to you alone, and this file was asked for by somebody else" in theirs["README.txt"]
+    assert "it is told to you alone" not in ours["README.txt"]
     # What the owner asks for about others is none of its archives, nor anybody else's.
     assert len(shop.owner.get("/v1/me/archives").json["items"]) == 1
     for client in (shop.owner, life.client):
         assert client.get(f"/v1/me/archives/{reply.json['id']}").status == 404
     assert shop.owner.get(f"/v1/me/archives/{own['id']}").status == 404
+    # Nor does the owner, who may have what others exported, get what they asked for about themselves.
+    (listed,) = [each for each in shop.owner.get("/v1/exports").json["items"] if each["id"] == own["id"]]
+    shown = shop.owner.get(f"/v1/exports/{own['id']}").json
+    assert (shown["download_url"], shown["gone"]["code"], listed["gone"]) == (None, "persons_own", shown["gone"])
+    assert life.client.get(f"/v1/me/archives/{own['id']}").json["download_url"]
+    assert shop.owner.get(f"/v1/exports/{reply.json['id']}").json["download_url"]
 
 
-def test_without_consent_no_activity_is_shown_and_the_archive_says_so(shop: Shop, life: Life, time: Clock) -> None:
+def told(life: Life) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return which activity of hers she is told, and which the owner is, as each asks now, with whether it is shown."""
+    own = asked(life.client)
+    theirs = life.owner.post("/v1/exports", {"kind": "person", "filters": {"member_id": life.id}})
+    assert theirs.status == 202, theirs.text
+    work()
+    assert life.client.get(f"/v1/me/archives/{own['id']}").json["download_url"]
+    ours, others = (
+        [(row["comment"], row["shown"]) for row in rows(written(archive)["activities.csv"])] for archive in (own, theirs.json)
+    )
+    return ours, others
+
+
+def keep_what_is_withdrawn(shop: Shop, *, days: int = 30) -> None:
+    """Let the store erase activity only so many days after consent to it was withdrawn."""
+    etag = shop.owner.get("/v1/store").json["etag"]
+    assert shop.owner.patch("/v1/store", {"activity_erasure_days": days}, etag=etag).status == 200
+
+
+LAMPS = [f"'=lamp {number}" for number in range(3)]
+
+
+def test_activity_under_a_consent_that_was_withdrawn_is_told_to_the_person_and_to_nobody_else(shop: Shop, life: Life) -> None:
+    keep_what_is_withdrawn(shop)
     active(life)
+    shown, hidden = [(lamp, "yes") for lamp in LAMPS], [(lamp, "no") for lamp in LAMPS]
+    assert told(life) == (shown, shown)
     assert life.client.put("/v1/me/activity-consent", {"allowed": False}).status == 200
+    assert told(life) == (hidden, [])
+    # Nor does anew given consent show it again.
+    assert life.client.put("/v1/me/activity-consent", {"allowed": True}).status == 200
+    assert told(life) == (hidden, [])
+
+
+def test_activity_is_told_to_the_person_also_when_the_store_does_not_track_it_any_more(shop: Shop, life: Life) -> None:
+    active(life)
     archive = asked(life.client)
     work()
-    found = written(archive)
-    assert rows(found["activities.csv"]) == []
-    assert "There is nothing to show" in found["README.txt"]
-    assert [each["allowed"] for each in json.loads(found["consents.json"])] == [True, False]
+    track(shop, on=False)
+    # What was told to the person before still is.
+    assert life.client.get(f"/v1/me/archives/{archive['id']}").json["gone"] is None
+    assert told(life) == ([(lamp, "no") for lamp in LAMPS], [])
+
+
+def test_activity_that_is_older_than_the_store_shows_is_told_to_the_person_while_it_is_there(
+    shop: Shop, life: Life, time: Clock
+) -> None:
+    active(life)
+    track(shop, days=1)
+    time.advance(days=2)
+    session = life.client.as_(None).post("/v1/sessions", {"email": EMAIL, "password": PASSWORD, "store": "acme"})
+    archive = asked(life.client.as_(session.json["token"]))
+    work()
+    found = [(row["comment"], row["shown"]) for row in rows(written(archive)["activities.csv"])]
+    assert found == [*((lamp, "no") for lamp in LAMPS), ("", "yes")], "the last one is the log-in"
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_archive_says_what_it_tells_of_activity_and_until_when(shop: Shop, life: Life, *, allowed: bool) -> None:
+    keep_what_is_withdrawn(shop, days=12)
+    assert life.client.put("/v1/me/activity-consent", {"allowed": allowed}).status == 200
+    own, theirs = asked(life.client), shop.owner.post("/v1/exports", {"kind": "person", "filters": {"member_id": life.id}}).json
+    work()
+    ours, others = (" ".join(written(archive)["README.txt"].split()) for archive in (own, theirs))
+    assert "withdrew is erased 12 days after that, and whatever you did is deleted 3650 days after" in ours
+    assert ("Nothing is added" in ours, "You allow the store" in ours) == (not allowed, allowed)
+    assert ("nothing that may be shown" in others, "You allow the store" in others) == (not allowed, allowed)
+    assert "to you alone" in others
+    consents = json.loads(written(own)["consents.json"])
+    assert [each["allowed"] for each in consents] == [True] if allowed else [True, False]
 
 
 def test_an_archive_with_activity_is_not_handed_out_once_consent_is_withdrawn(shop: Shop, life: Life) -> None:
@@ -252,3 +326,48 @@ def test_an_archive_that_is_being_written_while_its_person_is_erased_never_comes
     shown = shop.owner.get(f"/v1/exports/{archive['id']}")
     assert (shown.json["status"], shown.json["download_url"], files()) == ("cancelled", None, {})
     assert NAME not in shown.text
+
+
+def test_no_archive_is_asked_for_while_its_person_is_erased_and_afterwards_it_tells_what_is_left(
+    shop: Shop, life: Life, time: Clock
+) -> None:
+    about = {"kind": "person", "filters": {"member_id": life.id}}
+    assert life.erase().status == 202
+    before = stored()
+    refused = shop.owner.post("/v1/exports", about)
+    assert (refused.status, refused.code, stored()) == (409, "erasure_under_way", before)
+    in_background(time)
+    reply = shop.owner.post("/v1/exports", about)
+    assert reply.status == 202, reply.text
+    work()
+    found = written(reply.json)
+    assert {row["order_id"] for row in rows(found["orders.csv"])} >= {life.ids["order"], life.ids["acted"]}
+    everything = "\n".join(found.values()).casefold()
+    assert [word for word in (NAME, EMAIL, PHONE) if word.casefold() in everything] == []
+
+
+def test_an_archive_that_is_taken_up_while_its_person_is_erased_has_failed_and_goes_with_the_rest(
+    shop: Shop, life: Life, time: Clock
+) -> None:
+    archive = shop.owner.post("/v1/exports", {"kind": "person", "filters": {"member_id": life.id}}).json
+    assert life.erase().status == 202
+    work()
+    shown = shop.owner.get(f"/v1/exports/{archive['id']}").json
+    assert (shown["status"], shown["failure"]["code"], shown["download_url"]) == ("failed", "person_erased", None)
+    assert (files(), exporting.uploads()) == ({}, [])
+    in_background(time)
+    assert stored("export") == []
+
+
+def test_whoever_writes_an_archive_says_that_it_is_at_it_within_an_event_too(
+    shop: Shop, life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = exported(life, by=life.id, export_id="1", about=life.id)
+    store, beats = Reader().get(store_key("acme"), Store), []
+    for at_once in (500, 1):
+        monkeypatch.setattr(person, "_AT_ONCE", at_once)
+        counted = list[int]()
+        person.write_archive(export, store, life.member, io.BytesIO(), heartbeat=partial(counted.append, 1))
+        beats.append(len(counted))
+    # There are two events with two of her company each, and each of those is now read by itself.
+    assert beats[1] == beats[0] + 2

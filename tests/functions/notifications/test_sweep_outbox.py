@@ -15,6 +15,7 @@ from tests.support.table import stored
 from tests.support.withdrawing import handed, prepare, work
 from tests.support.withdrawing import received as next_erasure
 from tests.support.world import Shop
+from tradepost.domain.exports import NO_ARCHIVE, NO_PROGRESS, ExportFailure, ExportKind
 
 EVENT = json.loads((ROOT / "events" / "notifications" / "sweep_outbox.scheduled.json").read_text())
 
@@ -118,6 +119,18 @@ def test_an_export_whose_message_is_given_up_has_failed_and_whoever_waits_is_tol
     # Whatever is still on the queue finds nothing to do.
     exporting.work()
     assert export_stands(shop, export_id) == ("failed", "no_progress", ["failed"], ["failed"], 0)
+
+
+@pytest.mark.parametrize(("kind", "failure"), [("orders", NO_PROGRESS), ("person", NO_ARCHIVE)])
+def test_an_archive_that_is_given_up_is_not_said_to_want_a_shorter_period(
+    shop: Shop, time: Clock, kind: ExportKind, failure: ExportFailure
+) -> None:
+    exporting.prepare()
+    export_id = exporting.asked(shop, {"member_id": "ida"} if kind == "person" else {}, kind=kind)
+    time.advance(days=4)
+    assert run("notifications/sweep_outbox", EVENT)["given_up"] == 1
+    assert exporting.one(export_id, shop).failure == failure
+    assert ("shorter period" in failure.detail) is (kind == "orders")
 
 
 @pytest.mark.parametrize("status", ["done", "failed", "cancelled"])

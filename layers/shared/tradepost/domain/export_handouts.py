@@ -10,13 +10,14 @@ from tradepost.domain.stores import Store
 from tradepost.domain.values import Value
 
 type WithheldBecause = Literal[
-    "expired", "consent_withdrawn", "scope_changed", "person_erased", "pending_review", "tracking_off"
+    "expired", "persons_own", "consent_withdrawn", "scope_changed", "person_erased", "pending_review", "tracking_off"
 ]
 
 _WITH_ACTIVITIES: Final = frozenset({"activities", "person"})
 """What withdrawals of consent matter to."""
 _WORDS: Final[Mapping[WithheldBecause, str]] = {
     "expired": "The file was kept for seven days, and is deleted. Ask for it again.",
+    "persons_own": "The person whom it is about asked for it, and nobody else gets it. Ask for one of your own.",
     "consent_withdrawn": "Somebody whose activity is in it has withdrawn consent since. Ask for it again.",
     "scope_changed": "You may see other customers now than when it was written. Ask for it again.",
     "person_erased": "The person whom it is about was erased.",
@@ -36,7 +37,7 @@ def withheld(export: Export, *, store: Store, reader: Member, at: datetime) -> W
     """Tell why a finished file is not handed out to somebody who may know of the export; None if it is.
 
     Whoever asked for it must still see the same customers. Whoever runs the store sees all of them, and so may have what
-    others asked for.
+    others asked for, but for what they asked for about themselves.
     """
     code = _why(export, store, reader, at) if export.status == "done" else None
     return Withheld(code=code, detail=_WORDS[code]) if code else None
@@ -48,11 +49,16 @@ def _why(export: Export, store: Store, reader: Member, at: datetime) -> Withheld
     basis = export.basis
     if basis is None or (export.expires_at and at >= export.expires_at):
         return "expired"
+    if export.is_own_archive and reader.id != export.member_id:
+        return "persons_own"
     # What is held about a person goes by no scope.
     if export.kind != "person" and reader.id == export.member_id and not basis.same_scope_as(Basis.of(store, reader)):
         return "scope_changed"
-    if export.kind in _WITH_ACTIVITIES and export.rows and basis.tracked and not store.track_activity:
+    return _why_for_its_activities(export, basis, store) if export.kind in _WITH_ACTIVITIES else None
+
+
+def _why_for_its_activities(export: Export, basis: Basis, store: Store) -> WithheldBecause | None:
+    # What the store may not see any more is not hidden from whoever did it.
+    if export.rows and basis.tracked and not store.track_activity and not export.is_own_archive:
         return "tracking_off"
-    if export.kind in _WITH_ACTIVITIES and store.withdrawals > max(basis.withdrawals, export.withdrawals_reviewed):
-        return "pending_review"
-    return None
+    return "pending_review" if store.withdrawals > max(basis.withdrawals, export.withdrawals_reviewed) else None

@@ -248,6 +248,11 @@ class Export(Entity):
         return self.status in {"done", "failed", "cancelled"}
 
     @property
+    def is_own_archive(self) -> bool:
+        """Whether somebody asked for what is held about itself: in that is what nobody else may see."""
+        return isinstance(self.filters, PersonFilters) and self.filters.member_id == self.member_id
+
+    @property
     def until(self) -> datetime:
         """Until before when it holds what came: nothing later than its request, so that it ends although more comes."""
         return min(self.end, self.requested_at + MOMENT)
@@ -262,6 +267,10 @@ NO_PROGRESS: Final = ExportFailure(
     code="no_progress",
     detail="Writing the file broke off several times in a row. Ask for it again, for a shorter period if it happens anew.",
 )
+NO_ARCHIVE: Final = ExportFailure(
+    code="no_progress",
+    detail="Writing the archive broke off several times in a row. Ask for it again, have it looked into if it happens anew.",
+)
 UNSETTLED: Final = ExportFailure(
     code="unsettled",
     detail="What the file may hold kept changing while it was written. Ask for it again.",
@@ -272,6 +281,15 @@ TOO_LARGE: Final = ExportFailure(
 REQUESTER_GONE: Final = ExportFailure(
     code="requester_gone", detail="Whoever asked for the file is not active in the store any more."
 )
+PERSON_ERASED: Final = ExportFailure(
+    code="person_erased",
+    detail="The person whom the archive is about is being erased. Ask for what is left once that is over, which takes minutes.",
+)
+
+
+def no_progress(export: Export) -> ExportFailure:
+    """Return why there is no file where nobody got through with it: an archive has no period that could be shorter."""
+    return NO_ARCHIVE if export.kind == "person" else NO_PROGRESS
 
 
 def taken_on(export: Export, worker: str, *, at: datetime) -> Export | None:
@@ -284,7 +302,7 @@ def taken_on(export: Export, worker: str, *, at: datetime) -> Export | None:
     if export.is_over or other:
         return None
     if export.attempts >= MOST_ATTEMPTS:
-        return failed(export, NO_PROGRESS, at=at)
+        return failed(export, no_progress(export), at=at)
     if export.restarts > MOST_RESTARTS:
         return failed(export, UNSETTLED, at=at)
     change = {

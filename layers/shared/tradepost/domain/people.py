@@ -232,7 +232,7 @@ def _as_before(member: Member, before: Member | None) -> Member:
 
 
 def erasure_under_way(*, pointer: str | None = None) -> ConflictError:
-    """Return the refusal to give somebody a place again before what was held about it is gone."""
+    """Return the refusal to give somebody a place again, or to tell what is held about it, before all of that is gone."""
     detail = "What is held about this person is being erased. Try again once that is over, which takes minutes."
     return ConflictError("erasure_under_way", detail, pointer=pointer)
 

@@ -88,6 +88,12 @@ class ActivitySource:
             if ahead:
                 yield Stretch((), ahead, self._share(ahead), {})
 
+    def judged(self, entries: Sequence[Noted]) -> Iterator[tuple[Sequence[Cell], bool]]:
+        """Return the rows of some entries with whether they would be among those that are read: for whose activity it is."""
+        self._look_up(entries)
+        shown, kept_since = set(self._sieve.sift(entries)[0]), stamp(self._begin)
+        return ((self._row(entry), entry in shown and entry.position >= kept_since) for entry in entries)
+
     def left_nothing(self) -> str | None:
         """Tell which of the filters that choose what is read left nothing."""
         if not self._store.track_activity:

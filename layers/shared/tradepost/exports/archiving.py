@@ -15,11 +15,16 @@ from tradepost.table.people import member_key
 from tradepost.table.reading import Reader
 
 
+class BeingErasedError(Exception):
+    """The person is being erased: what an archive took up of it now would outlast that."""
+
+
 def write_whole(export: Export, store: Store, *, save: Save) -> Export:
     """Write the archive, in one run; whoever takes over from a worker that died begins it anew.
 
     Meanwhile the worker says now and then that it is still at it. Raises `LookupError` for an export of something else, or that
-    was not begun, `NotFoundError` for one about nobody, and `GoneError` if the upload was ended by somebody else.
+    was not begun, `NotFoundError` for one about nobody, `BeingErasedError` for one about somebody who is being erased, and
+    `GoneError` if the upload was ended by somebody else.
     """
     point, filters = export.checkpoint, export.filters
     if point is None or not isinstance(filters, PersonFilters):
@@ -28,6 +33,8 @@ def write_whole(export: Export, store: Store, *, save: Save) -> Export:
         return export
     pulse = _Pulse(export, save)
     member = Reader().get(member_key(filters.member_id, store.id), Member)
+    if member.erasing:
+        raise BeingErasedError
     with TemporaryFile() as file:
         rows = write_archive(export, store, member, file, heartbeat=pulse.beat)
         parts = _kept(export, point, file, pulse)

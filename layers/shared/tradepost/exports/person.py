@@ -5,7 +5,7 @@ have a fixed order and no time of their own, so that the same state gives the sa
 
 | file | columns |
 |---|---|
-| `activities.csv` | those of exports of activities |
+| `activities.csv` | those of exports of activities, `shown` |
 | `orders.csv` | `order_number, placed_at, status, source, customer_number, company, part, total, currency, order_id` |
 | `offers.csv` | `offer_number, created_at, status, customer_number, company, part, total, currency, offer_id` |
 | `event_registrations.csv` | `event, starts_at, whose, name, email, phone, state, registered_at` |
@@ -15,6 +15,9 @@ have a fixed order and no time of their own, so that the same state gives the sa
 | `api_keys.csv` | `created_at, part, name, begins_with, scopes, status` |
 | `exports.csv` | `requested_at, part, kind, status, rows` |
 | `customers.csv` | `customer_id`: whom a sales rep looks after |
+
+Only whoever asks about itself gets its account, which it has in other stores too, and activity that is hidden from the store;
+`shown` tells that from the rest.
 """
 
 import json
@@ -25,6 +28,7 @@ from itertools import batched
 from typing import IO, Any, Final
 
 from tradepost.domain.acting import ActingSession
+from tradepost.domain.activities import may_be_kept
 from tradepost.domain.api_keys import ApiKey
 from tradepost.domain.clock import local_time, stamp
 from tradepost.domain.display import in_units
@@ -41,6 +45,8 @@ from tradepost.domain.spreadsheets import Cell, header_of, lines_of
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Instant
 from tradepost.exports.activities import ActivitySource
+from tradepost.table.activities import partition_of_member
+from tradepost.table.activity_reading import read_between
 from tradepost.table.customers import allocated_ids
 from tradepost.table.events import participants_of
 from tradepost.table.exports import exports_in, exports_of
@@ -62,8 +68,7 @@ _README: Final = """What {store} holds about {name}
 
 As of {at} (UTC). Times in files that end with .csv are those of clocks in {zone}.
 
-profile.json             The account, by which you log in to every store where you have a place. Your password is kept as a
-                         hash alone, from which nobody can tell it, and which is not in here.
+profile.json             The account, by which you log in to every store where you have a place. {account}
 membership.json          Your place in this store: your name, address and telephone number here, and what you may do.
 consents.json            Each decision of yours about activity tracking, and the version of the text that you were shown.
 sessions.json            Where you are logged in, from which device and address of the network. The secrets of sessions are not
@@ -80,12 +85,26 @@ exports.csv              Files that you asked for, and archives about you that o
 customers.csv            Customers that are allocated to you, if you are a sales rep.
 
 Not in here: the audit, in which the store keeps for good who did what and when. It is kept by time and cannot be searched by
-person. What is answered to a request is kept for a day, so that a repetition is answered alike, and is not searched either.
-Lists of customers that the store imported are kept for a week. The names, addresses and contacts of companies are what the
-store keeps about those companies. Files are in UTF-8. An apostrophe before a cell keeps spreadsheets from running it.
+person. Payments and the history of a reseller's standing name who acted; they are the store's books. What is answered to a
+request is kept for a day, so that a repetition is answered alike, and is not searched either. Lists of customers that the
+store imported are kept for a week. The names, addresses and contacts of companies are what the store keeps about those
+companies. Files are in UTF-8. An apostrophe before a cell keeps spreadsheets from running it.
 """
+_ACCOUNT: Final = """Your password is kept as a
+                         hash alone, from which nobody can tell it, and which is not in here."""
+_NO_ACCOUNT: Final = """It is the same in all
+                         of them: it is told to you alone, and this file was asked for by somebody else."""
 _ALLOWED: Final = "You allow the store to keep it."
-_NOT_ALLOWED: Final = "There is nothing to show: the store does not track it, or you do not allow it (any more)."
+_NOT_ALLOWED: Final = "Nothing is added: the store does not track it, or you do not allow it (any more)."
+_OWN: Final = """{allowed}
+                         All that is still there is told to you. Where "shown" is "no", it is hidden from the store. By the
+                         store's settings of today, what you did under a consent that you withdrew is erased {erased_after}
+                         days after that, and whatever you did is deleted {kept_for} days after it was recorded. What was
+                         withdrawn or recorded before the settings were changed goes by what they were then."""
+_OTHERS_ALLOWED: Final = """You allow the store to keep it. What you did under
+                         a consent that you withdrew is told to you alone, until it is erased."""
+_OTHERS_NOT_ALLOWED: Final = """There is nothing that may be shown: the store
+                         does not track it, or you do not allow it (any more). What is not erased yet is told to you alone."""
 
 
 def write_archive(
@@ -120,7 +139,7 @@ class _Archive:
             self._put_json(archive, "consents.json", [each.model_dump(mode="json") for each in self.member.consents])
             self._put_json(archive, "sessions.json", self._sessions())
             activities = self._activity_source()
-            self._put_table(archive, "activities.csv", activities.columns, self._activities(activities))
+            self._put_table(archive, "activities.csv", (*activities.columns, "shown"), self._activities(activities))
             for name, (columns, rows) in self._tables().items():
                 self._put_table(archive, f"{name}.csv", columns, rows())
         return self.rows
@@ -178,11 +197,24 @@ class _Archive:
             line="=" * len(title),
             at=stamp(self.export.requested_at),
             zone=self.export.time_zone,
-            activities=_ALLOWED if self.store.track_activity and self.member.allows_activity else _NOT_ALLOWED,
+            account=_ACCOUNT if self.export.is_own_archive else _NO_ACCOUNT,
+            activities=self._about_activities(),
+        )
+
+    def _about_activities(self) -> str:
+        kept = may_be_kept(self.store, self.member)
+        if not self.export.is_own_archive:
+            return _OTHERS_ALLOWED if kept else _OTHERS_NOT_ALLOWED
+        return _OWN.format(
+            allowed=_ALLOWED if kept else _NOT_ALLOWED,
+            erased_after=self.store.activity_erasure_days,
+            kept_for=self.store.activity_days,
         )
 
     def _profile(self) -> dict[str, Any]:
-        account = Reader().find(account_key(self.place.person), Account)
+        # The account may come from another store, of which this one's owner need not know.
+        own = self.export.is_own_archive
+        account = Reader().find(account_key(self.place.person), Account) if own else None
         if account is None:
             return {"account": None}
         told = {"name": account.name, "email": account.email, "created_at": stamp(account.created_at)}
@@ -207,9 +239,13 @@ class _Archive:
         return ActivitySource(self.export.model_copy(update=asked), self.store, Scope(self.store.id, "store"))
 
     def _activities(self, source: ActivitySource) -> Rows:
-        for stretch in source.read(None):
+        begin, end = stamp(self.export.begin), stamp(self.export.until)
+        own = self.export.is_own_archive
+        # All that is still there, also what is hidden by now: that is hidden from others.
+        kept = read_between([partition_of_member(self.store.id, self.member.id)], None, begin, end)
+        for some in batched(kept, _AT_ONCE, strict=False):
             self.heartbeat()
-            yield from stretch.rows
+            yield from ((*row, "yes" if shown else "no") for row, shown in source.judged(some) if shown or own)
 
     def _orders(self) -> Rows:
         for record in self._read(orders_by_time(self.store.id, self.place.customer_id)):
@@ -238,8 +274,7 @@ class _Archive:
     def _registrations(self) -> Rows:
         own = participant_of(self.place.customer_id, self.place.person) if self.place.customer_id else None
         for event in self._all_events():
-            for record in participants_of(self.store.id, event.id, self.place.customer_id):
-                participant = record.load(Participant)
+            for participant in self._participants(event):
                 if participant.id != own and self.member.id not in {participant.actor.id, participant.subject.id}:
                     continue
                 is_own = participant.id == own
@@ -247,6 +282,11 @@ class _Archive:
                 who = (participant.name, participant.email, participant.phone) if is_own else (None, None, None)
                 times = self._time(event.starts_at), self._time(participant.registered_at)
                 yield event.title, times[0], "yours" if is_own else "somebody else's", *who, participant.state, times[1]
+
+    def _participants(self, event: Event) -> Iterator[Participant]:
+        for some in batched(participants_of(self.store.id, event.id, self.place.customer_id), _AT_ONCE, strict=False):
+            self.heartbeat()
+            yield from (record.load(Participant) for record in some)
 
     def _events(self) -> Rows:
         for event in self._all_events():

@@ -26,7 +26,7 @@ from tradepost.domain.exports import (
 )
 from tradepost.domain.ids import fingerprint, new_id, split_member_id
 from tradepost.domain.outbox import ExportRun
-from tradepost.domain.people import Member, Party
+from tradepost.domain.people import Member, Party, erasure_under_way
 from tradepost.domain.permissions import Role
 from tradepost.domain.stores import CustomerGroup
 from tradepost.domain.values import Instant
@@ -120,7 +120,8 @@ def ask_for(new: NewExport, caller: CallerInfo) -> ExportAnswer:
     """Ask for an export of the customers in the caller's scope, to be written in the background.
 
     Whoever asks for the same while that is being written gets it. Raises `NotFoundError` for filters that name what is not
-    there or out of scope: what is left out of a list there is missing in a file without a word.
+    there or out of scope, since what is left out of a list there is missing in a file without a word, and `ConflictError`
+    for a person who is being erased.
     Calls besides those of `new_export_keys`: one transaction, and one BatchGetItem if the same was asked for before.
     """
     filters = new.checked_filters()
@@ -216,7 +217,11 @@ def _order_in_words(order_id: str, caller: CallerInfo) -> str:
 
 
 def _person_in_words(member_id: str, caller: CallerInfo) -> str:
-    return f"person {caller.reader.get(member_key(member_id, caller.store.id), Member).name}"
+    """Name a person. Raises `ConflictError` while it is erased: a file written meanwhile would outlast what it tells of."""
+    member = caller.reader.get(member_key(member_id, caller.store.id), Member)
+    if member.erasing:
+        raise erasure_under_way()
+    return f"person {member.name}"
 
 
 _SAID: Final[Mapping[str, Callable[[Any, CallerInfo], str]]] = {
