@@ -18,6 +18,7 @@ from tests.support.erasing import EMAIL, NAME, PHONE, Life, active, exported, in
 from tests.support.export_files import files, track
 from tests.support.faults import failing, refusal
 from tests.support.mail import waiting_on
+from tests.support.offering import Bargain
 from tests.support.ordering import send_event
 from tests.support.table import put_back, records, stored
 from tests.support.world import PASSWORD, Shop, open_shop
@@ -113,11 +114,12 @@ def test_the_archive_tells_what_is_held_and_says_what_each_file_is(shop: Shop, l
     ] * 2
     assert [row["comment"] for row in rows(found["activities.csv"])] == ["'=lamp 0", "'=lamp 1", "'=lamp 2"]
     parts = {row["order_id"]: row["part"] for row in rows(found["orders.csv"])}
-    own = ("ordered by you", "ordered for you", "ordered by you")
+    own = ("ordered by you", "ordered for you", "ordered for you")
     assert tuple(parts[life.ids[name]] for name in ("order", "fast", "acted")) == own
     assert {row["total"] for row in rows(found["orders.csv"]) if row["order_id"] == life.ids["order"]} == {"33.87"}
-    offers = {life.ids[name] for name in ("asked", "accepted", "open")}
-    assert offers <= {row["offer_id"] for row in rows(found["offers.csv"])}
+    offers = {row["offer_id"]: row for row in rows(found["offers.csv"])}
+    of_offers = [offers[life.ids[name]]["part"] for name in ("asked", "accepted", "open")]
+    assert of_offers == ["asked for by you", "took part", "took part"]
     registered = [(row["event"], row["whose"], row["name"]) for row in rows(found["event_registrations.csv"])]
     assert sorted(registered) == sorted([("Meet the makers", "yours", NAME), ("Meet the makers", "somebody else's", "")] * 2)
     assert [row["part"] for row in rows(found["acting_sessions.csv"])] == ["Rhea acted for you"]
@@ -131,6 +133,23 @@ def test_the_archive_tells_what_is_held_and_says_what_each_file_is(shop: Shop, l
     # Neither secrets nor what others are called.
     secrets = (*SECRETS, *(each["id"] for each in stored("session")))
     assert [word for word in (*secrets, "una@bluedoor.test", "Cora", "cora@bluedoor.test") if word in everything] == []
+
+
+def test_the_archive_tells_where_orders_went_and_what_the_person_wrote(shop: Shop, life: Life) -> None:
+    home = {"name": "Umberta", "street": "Private Lane 1", "postal_code": "20095", "city": "Hamburg", "country": "DE"}
+    placed = life.team.market.place(buyer=life.client, shipping_address=home)
+    cancelling = f"/v1/orders/{placed['id']}/cancel"
+    cancelled = life.client.post(cancelling, {"note": "=found it elsewhere"}, headers={"If-Match": placed["etag"]})
+    assert cancelled.status == 200, cancelled.text
+    asked_for = Bargain(life.team).ask(by=life.client, message="Something for my study?")
+    archive, reps = asked(life.client), asked(life.team.rep.client)
+    work()
+    [order] = [row for row in rows(written(archive)["orders.csv"]) if row["order_id"] == placed["id"]]
+    assert (order["shipping_street"], order["your_notes"]) == ("Private Lane 1", "'=found it elsewhere")
+    assert order["items"] == "; ".join(f"{line['quantity']} × {line['product_number']}" for line in placed["lines"])
+    [offer] = [row for row in rows(written(archive)["offers.csv"]) if row["offer_id"] == asked_for["id"]]
+    assert (offer["part"], offer["your_words"]) == ("asked for by you", "Something for my study?")
+    assert "Private Lane" not in written(reps)["orders.csv"]
 
 
 def test_a_sales_rep_finds_what_it_did_for_whomever(shop: Shop, life: Life) -> None:

@@ -171,13 +171,18 @@ def rows_of(order: Order, employee: str | None, *, time_zone: str, lines_per: Li
         *(order.offer_id, order.id),
     )
     if lines_per == "order":
-        items = "; ".join(f"{line.quantity} \u00d7 {line.product_number}" for line in order.lines)
-        yield *which, len(order.lines), items, sum(line.quantity for line in order.lines), currency, *sums, *delivery
+        quantity = sum(line.quantity for line in order.lines)
+        yield *which, len(order.lines), items_in_words(order), quantity, currency, *sums, *delivery
         return
     for number, line in enumerate(order.lines, start=1):
         what = (number, line.product_number, line.name, line.quantity, currency)
         prices = (in_units(line.list_price), in_units(line.unit_price), in_units(line.total), line.override_reason)
         yield *which, *what, *prices, *(sums if number == 1 else [None] * len(sums)), *delivery
+
+
+def items_in_words(order: Order) -> str:
+    """Say what was ordered in one cell: `2 \u00d7 A-100; 1 \u00d7 A-200`."""
+    return "; ".join(f"{line.quantity} \u00d7 {line.product_number}" for line in order.lines)
 
 
 def _whose(customer: Customer, scope: Scope) -> _Whose:

@@ -6,8 +6,9 @@ have a fixed order and no time of their own, so that the same state gives the sa
 | file | columns |
 |---|---|
 | `activities.csv` | those of exports of activities, `shown` |
-| `orders.csv` | `order_number, placed_at, status, source, customer_number, company, part, total, currency, order_id` |
-| `offers.csv` | `offer_number, created_at, status, customer_number, company, part, total, currency, offer_id` |
+| `orders.csv` | `order_number, placed_at, status, source, customer_number, company, part, total, currency, items`, \
+the columns of both addresses as in exports of orders, `your_notes, order_id` |
+| `offers.csv` | `offer_number, created_at, status, customer_number, company, part, total, currency, your_words, offer_id` |
 | `event_registrations.csv` | `event, starts_at, whose, name, email, phone, state, registered_at` |
 | `events.csv` | `event, starts_at, status, created_at` |
 | `acting_sessions.csv` | `started_at, ended_at, part, company, reason, device, address` |
@@ -39,12 +40,14 @@ from tradepost.domain.ids import MemberKey, split_member_id
 from tradepost.domain.invitations import Invitation
 from tradepost.domain.offers import Offer, told_to_customers, totals_of
 from tradepost.domain.orders import Order
-from tradepost.domain.people import Account, Member
+from tradepost.domain.people import Account, Member, Party
 from tradepost.domain.scoping import Scope
 from tradepost.domain.spreadsheets import Cell, header_of, lines_of
 from tradepost.domain.stores import Store
 from tradepost.domain.values import Instant
 from tradepost.exports.activities import ActivitySource
+from tradepost.exports.cells import address_cells, address_columns
+from tradepost.exports.orders import items_in_words
 from tradepost.table.activities import partition_of_member
 from tradepost.table.activity_reading import read_between
 from tradepost.table.customers import allocated_ids
@@ -74,8 +77,8 @@ consents.json            Each decision of yours about activity tracking, and the
 sessions.json            Where you are logged in, from which device and address of the network. The secrets of sessions are not
                          kept, but for digests, which are not in here.
 activities.csv           What you did in the store. {activities}
-orders.csv               Orders that you placed, that were placed for you, or that you worked on.
-offers.csv               Offers that you made, asked for, saw or answered.
+orders.csv               Orders that you placed, that were placed for you, or that you worked on, and what you noted with them.
+offers.csv               Offers that you made, asked for, saw or answered, and what you wrote with them.
 event_registrations.csv  Events that you were registered for, and those that you registered others for.
 events.csv               Events that you created.
 acting_sessions.csv      When sales reps acted for you, or you acted for others.
@@ -147,8 +150,14 @@ class _Archive:
     def _tables(self) -> dict[str, tuple[Sequence[str], Callable[[], Rows]]]:
         about = ("customer_number", "company", "part", "total", "currency")
         return {
-            "orders": (("order_number", "placed_at", "status", "source", *about, "order_id"), self._orders),
-            "offers": (("offer_number", "created_at", "status", *about, "offer_id"), self._offers),
+            "orders": (
+                (
+                    *("order_number", "placed_at", "status", "source", *about, "items"),
+                    *(*address_columns("billing"), *address_columns("shipping"), "your_notes", "order_id"),
+                ),
+                self._orders,
+            ),
+            "offers": (("offer_number", "created_at", "status", *about, "your_words", "offer_id"), self._offers),
             "event_registrations": (
                 ("event", "starts_at", "whose", "name", "email", "phone", "state", "registered_at"),
                 self._registrations,
@@ -250,13 +259,29 @@ class _Archive:
     def _orders(self) -> Rows:
         for record in self._read(orders_by_time(self.store.id, self.place.customer_id)):
             order = record.load(Order)
-            part = "ordered for you" if order.employee_id == self.member.id else "worked on by you"
-            if self.member.id in {order.actor.id, order.subject.id}:
-                part = "ordered by you"
-            if part == "worked on by you" and not self._names(record):
+            part = self._part_in(order)
+            if part is None and not self._names(record):
                 continue
-            about = order.customer_number, order.customer_name, part, in_units(order.total), order.total.currency
-            yield order.number, self._time(order.placed_at), order.status, order.source, *about, order.id
+            about = order.customer_number, order.customer_name, part or "worked on by you"
+            sums = in_units(order.total), order.total.currency, items_in_words(order)
+            # Where others had it sent is theirs.
+            own = part is not None and self.place.customer_id is not None
+            addresses = [order.billing_address, order.shipping_address] if own else [None, None]
+            places = [cell for address in addresses for cell in address_cells(address)]
+            notes = self._own_words((step.actor, step.note) for step in order.history)
+            placed = order.number, self._time(order.placed_at), order.status, order.source
+            yield *placed, *about, *sums, *places, notes, order.id
+
+    def _part_in(self, order: Order) -> str | None:
+        """Tell what the member had to do with the placing of an order; None if nothing."""
+        me = self.member.id
+        if order.actor.id == me:
+            return "ordered by you" if order.subject.id == me else "ordered by you for somebody else"
+        return "ordered for you" if me in {order.subject.id, order.employee_id} else None
+
+    def _own_words(self, said: Iterable[tuple[Party, str | None]]) -> str | None:
+        """Return what the member itself wrote, of what was said by several."""
+        return "; ".join(words for by, words in said if words and by.id == self.member.id) or None
 
     def _offers(self) -> Rows:
         for record in self._read(offers_near(self.place)):
@@ -264,12 +289,19 @@ class _Archive:
             # What is in the making is the store's alone, also where it names an employee as who asked for it.
             if not self._names(record) or (self.place.customer_id and offer.shown_content is None):
                 continue
-            is_own = offer.owner is not None and offer.owner.id == self.member.id
             status = told_to_customers(offer.status_at(self.export.requested_at))
             totals = totals_of(offer)
             total = (in_units(totals.total), totals.total.currency) if totals else (None, None)
-            about = offer.customer_number, offer.customer_name, "yours" if is_own else "took part", *total
-            yield offer.number, self._time(offer.created_at), status, *about, offer.id
+            about = offer.customer_number, offer.customer_name, self._part_in_offer(offer), *total
+            asked = [(each.actor, each.message) for each in (offer.request, offer.extension) if each]
+            words = self._own_words([*asked, *((step.actor, step.note) for step in offer.history)])
+            yield offer.number, self._time(offer.created_at), status, *about, words, offer.id
+
+    def _part_in_offer(self, offer: Offer) -> str:
+        if offer.owner and offer.owner.id == self.member.id:
+            return "yours"
+        asked = offer.request is not None and self.member.id in {offer.request.actor.id, offer.request.subject.id}
+        return "asked for by you" if asked else "took part"
 
     def _registrations(self) -> Rows:
         own = participant_of(self.place.customer_id, self.place.person) if self.place.customer_id else None
