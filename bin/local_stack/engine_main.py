@@ -8,6 +8,7 @@ Usage: python engine_main.py SITE_PACKAGES
 
 import functools
 import hashlib
+import heapq
 import os
 import re
 import shutil
@@ -19,8 +20,9 @@ import threading
 import time
 import types
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PARENT_CHECK_SECONDS = 0.5
 LOG_WAIT_SECONDS = 0.002
@@ -41,7 +43,7 @@ def main() -> None:
     queue_bursts()
     read_streams_from_their_beginning()
     let_ses_report()
-    read_key_conditions_once()
+    look_at_pages_alone()
     app.main()
 
 
@@ -113,52 +115,77 @@ def let_ses_report() -> None:
     eventbridge._put_events = functools.partial(eventbridge._put_events, allow_aws_source=True)  # noqa: SLF001 - the engine offers no setting
 
 
-def read_key_conditions_once() -> None:
-    """Read the key condition of a query once, and not once for every item of the partition.
+def look_at_pages_alone() -> None:
+    """Have a query between two keys look closer at the items of its page alone.
 
-    Of long lists that are read by the page, every page would otherwise take seconds.
+    The engine reads the condition anew for every item of the partition, and sorts all of them by the index for each page: of
+    long lists, every page would take seconds.
     """
     from ministack.services import dynamodb
 
-    evaluate = dynamodb._evaluate_condition  # noqa: SLF001 - the engine offers no setting
-    latest = threading.local()
+    query, evaluate, members_of = dynamodb._query, dynamodb._evaluate_condition, dynamodb._index_members  # noqa: SLF001 - the engine offers no setting
+    at_hand = threading.local()
 
-    def evaluate_once_read(expr, item, attr_values, attr_names, slot="ConditionExpression"):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - as replaced
-        if slot != "KeyConditionExpression":
-            return evaluate(expr, item, attr_values, attr_names, slot=slot)
-        asked = getattr(latest, "asked", (None, None, None))
-        if asked[0] is not expr or asked[1] is not attr_values or asked[2] is not attr_names:
-            latest.asked, latest.between = (expr, attr_values, attr_names), Between.read(expr, attr_values, attr_names)
-        between = latest.between
-        return between.holds(item) if between else evaluate(expr, item, attr_values, attr_names, slot=slot)
+    def query_page(data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - as replaced
+        at_hand.between = Between.of(data)
+        at_hand.page = None if data.get("ExclusiveStartKey") else data.get("Limit")
+        try:
+            return query(data)
+        finally:
+            at_hand.between = None
 
-    dynamodb._evaluate_condition = evaluate_once_read  # noqa: SLF001 - the engine offers no setting
+    def evaluate_for_page(expr, item, attr_values, attr_names, slot="ConditionExpression"):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - as replaced
+        between = getattr(at_hand, "between", None)
+        if between and slot == "KeyConditionExpression":
+            return between.holds(item)
+        return evaluate(expr, item, attr_values, attr_names, slot=slot)
+
+    def members_of_page(table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - as replaced
+        members, between = members_of(table), getattr(at_hand, "between", None)
+        if not between or not between.index_name or not at_hand.page:
+            return members
+        of_partition = members.get(between.index_name, {}).get(between.partition, ())
+        return {between.index_name: {between.partition: between.next_of(of_partition, table["items"], at_hand.page + 1)}}
+
+    dynamodb._query, dynamodb._evaluate_condition = query_page, evaluate_for_page  # noqa: SLF001 - the engine offers no setting
+    dynamodb._index_members = members_of_page  # noqa: SLF001 - the engine offers no setting
 
 
 class Between(NamedTuple):
-    """A condition for texts as keys: one is a value, and the other lies between two others."""
+    """A query for what has one text as a key, and another between two others, forward or back; of an index if it has a name."""
 
+    index_name: str | None
     partition_key: str
     partition: str
     sort_key: str
     low: str
     high: str
+    forward: bool
 
     @classmethod
-    def read(cls, expression: str, values: dict[str, dict[str, str]], names: dict[str, str]) -> "Between | None":
-        """Read it as PynamoDB writes it; None if that is another kind of condition."""
-        written = BETWEEN.fullmatch(expression)
+    def of(cls, query: dict[str, Any]) -> "Between | None":
+        """Read it as PynamoDB asks; None if it is another kind of query."""
+        written = BETWEEN.fullmatch(query.get("KeyConditionExpression") or "")
         if written is None:
             return None
+        names, values = query.get("ExpressionAttributeNames", {}), query.get("ExpressionAttributeValues", {})
         compared = [values.get(written[group], {}).get("S") for group in ("partition", "low", "high")]
-        if None in compared:
+        keys = [names.get(written[group]) for group in ("partition_key", "sort_key")]
+        if None in compared or None in keys:
             return None
-        partition, low, high = map(str, compared)
-        return cls(names[written["partition_key"]], partition, names[written["sort_key"]], low, high)
+        partition, low, high = compared
+        return cls(query.get("IndexName"), keys[0], partition, keys[1], low, high, query.get("ScanIndexForward") is not False)
 
     def holds(self, item: dict[str, dict[str, str]]) -> bool:
-        """Tell whether an item meets it. Texts are in the order of their code points, as in that of UTF-8's bytes."""
+        """Tell whether an item is asked for. Texts are in the order of their code points, as in that of UTF-8's bytes."""
         return item[self.partition_key]["S"] == self.partition and self.low <= item[self.sort_key]["S"] <= self.high
+
+    def next_of(self, members: Iterable[tuple[str, str]], items: dict[str, Any], count: int) -> list[tuple[str, str]]:
+        """Return so many of the keys of a partition's items as come first in the order of the query."""
+        found = ((items[pk][sk][self.sort_key]["S"], pk, sk) for pk, sk in members)
+        chosen = (each for each in found if self.low <= each[0] <= self.high)
+        first = heapq.nsmallest if self.forward else heapq.nlargest
+        return [(pk, sk) for _, pk, sk in first(count, chosen)]
 
 
 class SharedLayer(zipfile.ZipFile):
