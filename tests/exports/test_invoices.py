@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -22,6 +22,7 @@ from tests.support.listed import (
     why_empty,
 )
 from tradepost.domain.billing import Issued, taken_back
+from tradepost.domain.invoicing import Amount, InvoiceLine, InvoiceLineKind
 from tradepost.domain.scoping import Scope
 from tradepost.domain.spreadsheets import lines_of
 from tradepost.exports.invoices import COLUMNS, InvoiceSource
@@ -32,6 +33,9 @@ from tradepost.table.invoices import Wanted, list_invoices, save_invoice
 OWNER = Scope(STORE.id, "store")
 BLUE = Scope(STORE.id, "own", "blue")
 GREY = Scope(STORE.id, "own", "grey")
+
+
+KINDS: tuple[InvoiceLineKind, ...] = get_args(InvoiceLineKind.__value__)
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +77,13 @@ def test_a_bill_is_one_row_and_a_credit_note_the_same_the_other_way_round(billed
         "company": "Blue Door",
         "currency": "EUR",
         "subtotal": Decimal("25.00"),
-        "credit_used": Decimal("0.00"),
+        "discounts": Decimal("0.00"),
+        "shipping": Decimal("5.90"),
+        "fees": Decimal("0.00"),
+        "other": Decimal("0.00"),
+        "tax": Decimal("0.00"),
         "total": Decimal("30.90"),
+        "credit_used": Decimal("0.00"),
         "event": "placed",
         "credits_number": None,
         "payment_method": "Invoice, 30 days",
@@ -90,7 +99,20 @@ def test_a_bill_is_one_row_and_a_credit_note_the_same_the_other_way_round(billed
     told = ("invoice_number", "kind", "due_on", "subtotal", "total", "event", "credits_number")
     amounts = Decimal("-25.00"), Decimal("-30.90")
     assert [note[name] for name in told] == ["CN-000001", "credit_note", None, *amounts, "cancelled", "INV-000000"]
-    assert ",-25.00,0.00,-30.90," in lines_of(rows_of(source({"kind": "credit_note"}))).decode()
+    assert ",-25.00,0.00,-5.90,0.00,0.00,0.00,-30.90,0.00," in lines_of(rows_of(source({"kind": "credit_note"}))).decode()
+
+
+def test_what_a_bill_is_made_of_comes_to_its_total(aws: None) -> None:
+    made_of = {"subtotal": 2500, "discount": -300, "shipping": 590, "fee": 120, "other": 45, "tax": 553}
+    lines = [InvoiceLine(kind=kind, text=kind, amount=Amount(amount=made_of[kind], currency="EUR")) for kind in KINDS]
+    twice = [*lines, InvoiceLine(kind="fee", text="again", amount=Amount(amount=10, currency="EUR"))]
+    total = Amount(amount=sum(line.amount.amount for line in twice), currency="EUR")
+    put_bill(order_of(put_customer("blue", "Blue Door"), 1, FIRST), 1, FIRST, lines=tuple(twice), total=total)
+    [row] = [dict(zip(COLUMNS, each, strict=True)) for each in rows_of(source())]
+    names = ("subtotal", "discounts", "shipping", "fees", "other", "tax")
+    parts = [row[name] for name in names]
+    assert parts == [Decimal(text) for text in ("25.00", "-3.00", "5.90", "1.30", "0.45", "5.53")]
+    assert sum(part for part in parts if isinstance(part, Decimal)) == row["total"]
 
 
 @pytest.mark.parametrize(("currency", "total"), [("JPY", "3090"), ("EUR", "30.90"), ("KWD", "3.090")])

@@ -11,7 +11,7 @@ from typing import ClassVar, Final, Literal, NamedTuple
 from tradepost.domain.billed import billed_of
 from tradepost.domain.customers import PostalAddress
 from tradepost.domain.errors import ConflictError
-from tradepost.domain.invoicing import Amount, Computed, InvoiceLine
+from tradepost.domain.invoicing import Amount, Computed, InvoiceLine, InvoiceLineKind
 from tradepost.domain.orders import Order, OrderLine, OrderStatus
 from tradepost.domain.people import Party
 from tradepost.domain.stores import Store
@@ -77,6 +77,10 @@ class Invoice(Entity):
     credits_number: str | None = None
     credited_by: str | None = None
     cc: tuple[str, ...] = ()
+
+    def sum_of(self, kind: InvoiceLineKind) -> Amount:
+        """What all lines of a kind come to."""
+        return Amount(amount=sum(line.amount.amount for line in self.lines if line.kind == kind), currency=self.currency)
 
     @property
     def billed_to(self) -> PostalAddress:

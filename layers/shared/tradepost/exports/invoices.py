@@ -20,6 +20,7 @@ from tradepost.domain.clock import local_time
 from tradepost.domain.display import in_units
 from tradepost.domain.exports import Export, InvoiceFilters
 from tradepost.domain.ids import customer_of
+from tradepost.domain.invoicing import InvoiceLineKind
 from tradepost.domain.scoping import Scope
 from tradepost.domain.stores import Store
 from tradepost.exports.cells import address_cells, address_columns
@@ -29,9 +30,18 @@ from tradepost.exports.timeline import Timeline
 from tradepost.exports.wording import WITHIN, customer_in_words, period_in_words
 from tradepost.table.invoices import invoices_by_time
 
+# Together with the subtotal they come to the total.
+_SUMS: Final[Sequence[tuple[str, InvoiceLineKind]]] = (
+    ("discounts", "discount"),
+    ("shipping", "shipping"),
+    ("fees", "fee"),
+    ("other", "other"),
+    ("tax", "tax"),
+)
 COLUMNS: Final = (
     *("invoice_number", "kind", "issued_at", "due_on", "order_number", "customer_number", "company"),
-    *("currency", "subtotal", "credit_used", "total", "event", "credits_number", "payment_method"),
+    *("currency", "subtotal", *(name for name, _ in _SUMS), "total", "credit_used"),
+    *("event", "credits_number", "payment_method"),
     *address_columns("billing"),
     "invoice_id",
 )
@@ -89,7 +99,9 @@ class InvoiceSource:
         return (
             *(invoice.number, invoice.kind, local_time(invoice.issued_at, self._time_zone), invoice.due_on),
             *(invoice.order_number, invoice.customer_number, invoice.customer_name, invoice.currency),
-            *(in_units(each) for each in (invoice.subtotal, invoice.credit_used, invoice.total)),
+            in_units(invoice.subtotal),
+            *(in_units(invoice.sum_of(kind)) for _, kind in _SUMS),
+            *(in_units(invoice.total), in_units(invoice.credit_used)),
             *(invoice.event, invoice.credits_number, invoice.payment_method_name),
             *address_cells(invoice.billed_to),
             invoice.id,
