@@ -8,7 +8,7 @@ from tradepost.domain import clock
 from tradepost.domain.exports import Basis, Export
 from tradepost.domain.people import SYSTEM, Member
 from tradepost.domain.stores import Store
-from tradepost.table.exports import export_key, release_request, save_export
+from tradepost.table.exports import export_key, note_reviewed, release_request, save_export
 from tradepost.table.people import member_key
 from tradepost.table.reading import Reader
 from tradepost.table.shapes import store_owner
@@ -26,6 +26,11 @@ def finish(export_id: str, *, rows: int = 3, **fields: Any) -> Export:
 def change(export_id: str, **fields: Any) -> Export:
     """Change an export, as a worker that is at it."""
     return Context().run(_change, export_id, fields)
+
+
+def review(export_id: str, withdrawals: int) -> None:
+    """Find nothing in an export of the withdrawals up to a number, as whoever erases does."""
+    Context().run(lambda: note_reviewed(Reader().get(export_key(STORE, export_id), Export), withdrawals))
 
 
 def _finish(export_id: str, fields: dict[str, Any]) -> Export:

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import Clock
 from tests.support.api_keys import Keyed, reseller_of
 from tests.support.client import Client
-from tests.support.exporting import change, finish
+from tests.support.exporting import change, finish, review
 from tests.support.faults import meanwhile
 from tests.support.functions import Reply
 from tests.support.ordering import Team, open_market, open_team, send_event
@@ -468,9 +468,9 @@ def test_what_holds_activities_waits_until_a_withdrawal_has_been_looked_into(tea
     assert given(owner, export) is None
     count_withdrawal(team, more=2)
     assert given(owner, export) == ("pending_review" if concerned else None)
-    change(export["id"], withdrawals_reviewed=2)
+    review(export["id"], 2)
     assert given(owner, export) == ("pending_review" if concerned else None)
-    change(export["id"], withdrawals_reviewed=3)
+    review(export["id"], 3)
     assert given(owner, export) is None
     change(export["id"], gone="consent_withdrawn")
     assert given(owner, export) == "consent_withdrawn"
