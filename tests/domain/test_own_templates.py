@@ -7,8 +7,9 @@ import pytest
 from tests.support.html import HtmlPage
 from tradepost.domain.email_templates import TemplateText
 from tradepost.domain.errors import InvalidError
+from tradepost.domain.orders import MAX_LINES
 from tradepost.mails.checking import check
-from tradepost.mails.rendering import BrokenTemplateError, default_text, render_mail
+from tradepost.mails.rendering import BrokenTemplateError, default_text, own_part, render_mail
 from tradepost.mails.sandbox import MAX_MISTAKES
 from tradepost.mails.values import TEMPLATES, sample_values
 
@@ -37,6 +38,16 @@ def told(html: str, name: str = "invitation") -> str:
 def full(pattern: str) -> str:
     """Return a pattern as often as a template holds it."""
     return pattern * (WHOLE // len(pattern))
+
+
+@pytest.mark.parametrize(("name", "about"), [("order_placed", "order"), ("offer_sent", "offer"), ("invoice_issued", "invoice")])
+def test_own_words_may_tell_of_as_many_lines_as_there_can_be(name: str, about: str) -> None:
+    values = sample_values(name)
+    line = values[about]["lines"][0]
+    long = {**values, about: {**values[about], "lines": [line] * MAX_LINES}}
+    own, said = default_text(name), line.get("name") or line["text"]
+    for part, source in (("html", own.html), ("text", own.text)):
+        assert own_part(name, part, source, long).count(said) >= MAX_LINES
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal
 
+from tradepost.domain.export_reviews import is_to_be_reviewed
 from tradepost.domain.exports import Basis, Export
 from tradepost.domain.people import Member
 from tradepost.domain.stores import Store
@@ -54,11 +55,8 @@ def _why(export: Export, store: Store, reader: Member, at: datetime) -> Withheld
     # What is held about a person goes by no scope.
     if export.kind != "person" and reader.id == export.member_id and not basis.same_scope_as(Basis.of(store, reader)):
         return "scope_changed"
-    return _why_for_its_activities(export, basis, store) if export.kind in _WITH_ACTIVITIES else None
-
-
-def _why_for_its_activities(export: Export, basis: Basis, store: Store) -> WithheldBecause | None:
     # What the store may not see any more is not hidden from whoever did it.
-    if export.rows and basis.tracked and not store.track_activity and not export.is_own_archive:
+    of_others = export.kind in _WITH_ACTIVITIES and not export.is_own_archive
+    if of_others and export.rows and basis.tracked and not store.track_activity:
         return "tracking_off"
-    return "pending_review" if store.withdrawals > max(basis.withdrawals, export.withdrawals_reviewed) else None
+    return "pending_review" if is_to_be_reviewed(export, store.withdrawals) else None

@@ -31,11 +31,11 @@ class Scope:
     def of(cls, member: Member) -> "Scope":
         """Return what a member of a store may see."""
         if member.role is Role.OWNER:
-            return cls(member.store_id, "store", None, member.id)
+            return cls(member.store_id, "store", member_id=member.id)
         if member.role is Role.BUYER:
             return cls(member.store_id, "own", member.customer_id, member.id)
         if member.supervisor or member.access == "all":
-            return cls(member.store_id, "active", None, member.id)
+            return cls(member.store_id, "active", member_id=member.id)
         return cls(member.store_id, "allocated", member.id, member.id)
 
     def covers(self, customer: Customer) -> bool:

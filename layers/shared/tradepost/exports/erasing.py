@@ -27,6 +27,7 @@ from tradepost.table.erasures import (
 from tradepost.table.exports import export_key, list_exports, release_request, remove_export, save_export
 from tradepost.table.listing import Position
 from tradepost.table.reading import Reader
+from tradepost.table.transaction import Transaction
 
 _PAGE: Final = 50
 _TRIES: Final = 8
@@ -69,44 +70,42 @@ def _forget_exports_of_others(whose: Whose, after: Position | None) -> Position 
 
 def _forget_export(export_id: str, whose: Whose) -> None:
     """Delete an export with its file, or cancel the one that is under way: there is no file then that anybody could get."""
-    key, file = export_key(whose.store_id, export_id), file_key(whose.store_id, export_id)
-    for attempt in range(_TRIES):
-        export = Reader().find(key, Export)
-        if export is None:
-            return
-        tx = whose.begin()
+
+    def end(tx: Transaction, export: Export) -> None:
         if export.is_over:
             # The file first: without its export, nobody would know of it.
-            delete_file(file)
+            delete_file(file_key(export.store_id, export.id))
             remove_export(tx, export)
         else:
             release_request(tx, export)
             save_export(tx, _cancelled(export, whose))
-        try:
-            tx.commit()
-        except StaleError:
-            if attempt == _TRIES - 1:
-                raise
-            continue
-        discard(export)
-        return
+
+    ended = _changed(export_id, whose, end)
+    if ended:
+        discard(ended)
 
 
 def _forget_words(export_id: str, whose: Whose) -> None:
     """Take the name out of what the filters of an export mean in words, and nothing of its file."""
+    _changed(export_id, whose, lambda tx, export: save_export(tx, without_name(export, whose.member_id)))
+
+
+def _changed(export_id: str, whose: Whose, change: Callable[[Transaction, Export], object]) -> Export | None:
+    """Change an export as it is now, and anew if its worker is faster; returns it as it was, None if it is not there."""
     for attempt in range(1, _TRIES + 1):
         export = Reader().find(export_key(whose.store_id, export_id), Export)
         if export is None:
-            return
+            return None
         tx = whose.begin()
-        save_export(tx, without_name(export, whose.member_id))
+        change(tx, export)
         try:
             tx.commit()
         except StaleError:
             if attempt == _TRIES:
                 raise
         else:
-            return
+            return export
+    return None
 
 
 def _cancelled(export: Export, whose: Whose) -> Export:

@@ -77,8 +77,6 @@ def _kept(doing: Doing, store: Store, member: Member, *, actor: Party, at: datet
 
     What a system does with an API key is not what the person did for whom the key stands.
     """
-    # Whoever acted is looked up by whoever reads it: once erased, it is named in no row of those it acted for.
-    nameless = actor.model_copy(update={"name": None})
     if actor.type != "member" or not may_be_kept(store, member):
         return None
     return Activity(
@@ -93,7 +91,8 @@ def _kept(doing: Doing, store: Store, member: Member, *, actor: Party, at: datet
         at=doing.at or at,
         recorded_at=at,
         source=doing.source,
-        actor=nameless,
+        # Whoever reads it looks up who that is: once erased, it is named in no row of those it acted for.
+        actor=actor.model_copy(update={"name": None}),
         subject=member.party,
         consent=member.consent,
     )

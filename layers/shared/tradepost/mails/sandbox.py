@@ -155,8 +155,7 @@ def _limit_of_work() -> Iterator[None]:
     """Stop what does more than its share of work, by counting the calls and returns of functions.
 
     They are counted, not timed, so that a template is refused everywhere or nowhere. No single call takes long, since
-    whatever it works on is short: all of them are done within half a second. A mail with as many lines as an order can
-    have takes a third of them.
+    whatever it works on is short. A mail with as many lines as an order can have is far from the limit.
     """
     steps = 0
 
